@@ -27,6 +27,7 @@ mod lanes;
 mod ledger;
 mod link;
 mod mimic;
+mod numbers;
 pub(crate) mod options;
 mod reassembly;
 mod replay;

@@ -66,10 +66,10 @@ impl<'a> Mimic<'a> {
         }
     }
 
-    /// Feeds the engine what the other end sent.
-    pub(crate) fn receive(&mut self, step: &Step) {
+    /// Feeds the engine what the other end sent in this step, in these octets.
+    pub(crate) fn receive(&mut self, step: &Step, octets: &[u8]) {
         self.set_time(step);
-        self.engine.receive(self.now, &step.octets);
+        self.engine.receive(self.now, octets);
         self.poll();
     }
 
@@ -368,7 +368,8 @@ fn options(open: &Open) -> Options {
     let limits = Limits::DEFAULT.with_frame_size(open.max_frame_size).with_session_octets(u64::MAX);
     let limits = limits.with_session_frames(u32::MAX);
     let options = Options::new(open.container_id.clone()).with_limits(limits);
-    let millis = open.idle_time_out.filter(|millis| *millis > 0).map(u64::from);
+    // An open announces half of the idle timeout [2.4.5].
+    let millis = open.idle_time_out.filter(|millis| *millis > 0).map(|millis| 2 * u64::from(millis));
     let options = options.with_idle_timeout(millis.map(Duration::from_millis));
     match &open.hostname {
         Some(hostname) => options.with_hostname(hostname.clone()),
@@ -385,10 +386,10 @@ fn sender_options(attach: &Attach) -> SenderOptions {
     if let Some(source) = &attach.source {
         options = options.with_source((**source).clone());
     }
-    if let Some(target) = &attach.target {
-        options = options.with_target((**target).clone());
+    match &attach.target {
+        Some(target) => options.with_target((**target).clone()),
+        None => options.without_target(),
     }
-    options
 }
 
 fn receiver_options(attach: &Attach) -> ReceiverOptions {
@@ -396,11 +397,11 @@ fn receiver_options(attach: &Attach) -> ReceiverOptions {
         .with_snd_settle_mode(attach.snd_settle_mode)
         .with_rcv_settle_mode(attach.rcv_settle_mode)
         .with_prefetch(0);
-    if let Some(source) = &attach.source {
-        options = options.with_source((**source).clone());
-    }
     if let Some(target) = &attach.target {
         options = options.with_target((**target).clone());
     }
-    options
+    match &attach.source {
+        Some(source) => options.with_source((**source).clone()),
+        None => options.without_source(),
+    }
 }

@@ -14,6 +14,7 @@ use super::fields::Fields;
 use super::label::counted;
 use super::ledger::Ledger;
 use super::mimic::Mimic;
+use super::numbers::Numbers;
 use super::step::{Side, Step, What};
 use super::whole::Whole;
 
@@ -41,8 +42,8 @@ const FREE: [&str; 13] = [
 ];
 
 /// The engine's side of a replay: its frames that are not compared yet, and the differences so far.
-#[derive(Default)]
-struct Comparison {
+struct Comparison<'a> {
+    numbers: Numbers<'a>,
     output: Deframer,
     /// The deliveries that are not complete, of the engine and of the capture.
     engine: Whole,
@@ -61,14 +62,14 @@ pub(crate) fn replay(
     out: &mut impl Write,
 ) -> io::Result<usize> {
     let mut mimic = Mimic::new(conversation, ledger, replayed.other());
-    let mut comparison = Comparison::default();
+    let mut comparison = Comparison::new(ledger);
     for (at, step) in conversation.steps.iter().enumerate().filter(|(_, step)| !is_sasl(&step.what)) {
         if step.from == replayed {
-            mimic.receive(step);
+            mimic.receive(step, &comparison.numbers.for_engine(at, step));
         } else if is_compared(&step.what) {
             let refused = mimic.act(at, step).err();
             comparison.read(&mut mimic);
-            comparison.compare(step, refused);
+            comparison.compare(at, step, refused);
         }
     }
     comparison.read(&mut mimic);
@@ -130,7 +131,12 @@ fn differing(expected: &What, came: &What) -> Vec<String> {
     let mut names = Vec::new();
     if let (Some((one, _)), Some((two, _))) = (Fields::read(&one), Fields::read(&two)) {
         let all = one.names().into_iter().chain(two.names());
-        let differs = |name: &&str| one.text(name) != two.text(name) && !FREE.contains(name);
+        // A boolean that is absent is false, and a range without a last delivery has one [2.7.6].
+        let text = |fields: &Fields<'_>, name: &str| -> Option<String> {
+            let first = fields.text("first").filter(|_| name == "last");
+            fields.text(name).filter(|text| *text != "false" && Some(*text) != first).map(str::to_owned)
+        };
+        let differs = |name: &&str| text(&one, name) != text(&two, name) && !FREE.contains(name);
         names.extend(all.filter(differs).map(str::to_owned));
     }
     names.extend((channel != other_channel).then(|| "channel".into()));
@@ -140,7 +146,7 @@ fn differing(expected: &What, came: &What) -> Vec<String> {
     names
 }
 
-fn print(comparison: &Comparison, replayed: Side, out: &mut impl Write) -> io::Result<()> {
+fn print(comparison: &Comparison<'_>, replayed: Side, out: &mut impl Write) -> io::Result<()> {
     let (replayed, engine) =
         if replayed == Side::Client { ("client", "server") } else { ("server", "client") };
     writeln!(out, "the {replayed} of the capture was replayed to an engine as {engine}")?;
@@ -150,7 +156,19 @@ fn print(comparison: &Comparison, replayed: Side, out: &mut impl Write) -> io::R
     writeln!(out, "\n{equal} as in the capture, {}", counted(different, "difference"))
 }
 
-impl Comparison {
+impl<'a> Comparison<'a> {
+    fn new(ledger: &'a Ledger) -> Self {
+        Self {
+            numbers: Numbers::new(ledger),
+            output: Deframer::default(),
+            engine: Whole::default(),
+            capture: Whole::default(),
+            came: VecDeque::new(),
+            equal: 0,
+            differences: Vec::new(),
+        }
+    }
+
     /// Takes the engine's output apart.
     fn read(&mut self, mimic: &mut Mimic<'_>) {
         let mut output = mimic.output();
@@ -176,8 +194,8 @@ impl Comparison {
         }
     }
 
-    /// Compares the engine's next frame with one of the capture.
-    fn compare(&mut self, expected: &Step, refused: Option<String>) {
+    /// Compares the engine's next frame with the one of this step.
+    fn compare(&mut self, at: usize, expected: &Step, refused: Option<String>) {
         let Some(what) = self.capture.add(&expected.what) else { return };
         let (name, wanted) = (name(&what), text(&what));
         // A flow may come when the engine has something to tell, not when the captured end had.
@@ -196,7 +214,9 @@ impl Comparison {
             self.differences.push(words + "\n");
             return;
         };
-        let fields = differing(&what, &came.what);
+        self.numbers.learn(at, &what, &came.what);
+        let fields = differing(&self.numbers.as_of_engine(at, &what), &came.what);
+        self.numbers.forget(at, &what);
         if fields.is_empty() {
             self.equal += 1;
             return;
