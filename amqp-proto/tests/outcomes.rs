@@ -13,9 +13,9 @@ use amqp_proto::client::{Error, SenderSettings};
 use amqp_proto::config::{Options, ReceiverOptions, SessionOptions};
 use amqp_proto::driver::{Connection, Dialer, Ending, Pump, Sender, SentOutcomes};
 use amqp_proto::policy::Recovery;
-use amqp_proto::types::{DeliveryKey, LinkKey, Moment, ReceiverKey};
-use amqp_proto::wire::{AmqpError, Condition};
-use amqp_proto::{Connection as Engine, Event};
+use amqp_proto::types::{DeliveryKey, LinkKey, Moment, ReceiverKey, SessionKey};
+use amqp_proto::wire::{AmqpError, Condition, Outcome};
+use amqp_proto::{Connection as Engine, Event, LinkState};
 use pipe::{Pipe, lasting_hub, open_again, pipe, run};
 
 /// An end of a link that is away.
@@ -35,17 +35,32 @@ enum End {
     Abandoned,
 }
 
-/// A server that accepts sessions and links, and keeps messages without an outcome.
+/// A server that accepts sessions and links, and keeps messages without an outcome at first.
 struct Server {
     amqp: Engine,
     pipe: Pipe,
     refuses: Option<End>,
+    session: Option<SessionKey>,
     link: Option<ReceiverKey>,
+    /// The state of the link when it was detached.
+    state: Option<LinkState>,
+    /// The number of messages that have arrived.
+    received: usize,
+    accepts: bool,
 }
 
 impl Server {
     fn new(pipe: Pipe, refuses: Option<End>) -> Self {
-        Self { amqp: Engine::server(Options::new("server"), Moment::START), pipe, refuses, link: None }
+        Self {
+            amqp: Engine::server(Options::new("server"), Moment::START),
+            pipe,
+            refuses,
+            session: None,
+            link: None,
+            state: None,
+            received: 0,
+            accepts: false,
+        }
     }
 
     fn turn(&mut self) {
@@ -57,6 +72,7 @@ impl Server {
         while let Some(event) = amqp.poll_event() {
             match (event, self.refuses) {
                 (Event::SessionOffered(session), refuses) => {
+                    self.session = Some(session);
                     let mut session = amqp.session(session).unwrap();
                     session.accept(SessionOptions::new()).unwrap();
                     if let Some(End::SessionEnded) = refuses {
@@ -71,6 +87,17 @@ impl Server {
                     amqp.receiver(link).unwrap().accept_link(options).unwrap();
                     self.link = Some(link);
                 }
+                (Event::Message { receiver, delivery }, _) => {
+                    let mut link = amqp.receiver(receiver).unwrap();
+                    self.received += link.receive().into_iter().count();
+                    if self.accepts {
+                        link.accept(delivery).unwrap();
+                    }
+                }
+                (Event::Suspended { state, .. }, _) => self.state = Some(*state),
+                (Event::Resumed { link: LinkKey::Receiver(link), delivery, .. }, _) => {
+                    amqp.receiver(link).unwrap().accept(delivery).unwrap();
+                }
                 _ => {}
             }
         }
@@ -80,6 +107,15 @@ impl Server {
 
 fn not_found() -> AmqpError {
     AmqpError::new(Condition::NotFound)
+}
+
+/// Takes the outcomes that are told.
+fn told(outcomes: &mut SentOutcomes<Waker>) -> Vec<(DeliveryKey, Result<Outcome, Error>)> {
+    let mut told = Vec::new();
+    while let Poll::Ready(Some(one)) = outcomes.poll(Waker::noop()) {
+        told.push(one);
+    }
+    told
 }
 
 /// A client with a link whose messages have no outcome.
@@ -130,24 +166,35 @@ impl World {
         assert!(self.outcomes.poll(Waker::noop()).is_pending(), "the link is only away");
     }
 
-    /// Opens the connection to another server, and attaches the link as often as it wants.
+    /// Opens the connection to another server.
     fn open_again(&mut self, refuses: End) {
         open_again(&self.dialer, &self.millis);
         let (near, far) = pipe(1_000);
         (self.near, self.server) = (near, Server::new(far, Some(refuses)));
+        self.pass();
+    }
+
+    /// Lets the client attach the link as often as it wants.
+    fn pass(&mut self) {
         for _ in 0..5 {
             self.rest();
             self.millis.fetch_add(1_000, Ordering::Relaxed);
         }
     }
 
-    /// Ends the link. Returns the outcomes that are told.
-    fn end(mut self, end: End) -> Vec<(DeliveryKey, bool)> {
+    /// Has the server detach the link.
+    fn detach(&mut self) -> ReceiverKey {
+        let link = self.server.link.unwrap();
+        self.server.amqp.receiver(link).unwrap().detach().unwrap();
+        self.rest();
+        link
+    }
+
+    /// Ends the link. Checks that the messages are told as lost, each once.
+    fn lose_with(mut self, end: End) {
         match end {
             End::ClosedByPeer => {
-                let link = self.server.link.unwrap();
-                self.server.amqp.receiver(link).unwrap().detach().unwrap();
-                self.rest();
+                let link = self.detach();
                 self.server.amqp.receiver(link).unwrap().close_with(not_found()).unwrap();
                 self.rest();
             }
@@ -160,12 +207,10 @@ impl World {
             End::ConnectionClosed => drop(Connection::close(&self.connection)),
             End::Abandoned => drop((self.pump, self.dialer)),
         }
-        let mut told = Vec::new();
-        while let Poll::Ready(Some((key, outcome))) = self.outcomes.poll(Waker::noop()) {
-            told.push((key, matches!(outcome, Err(Error::Lost(_)))));
-        }
+        let told = told(&mut self.outcomes);
+        assert_eq!(told.iter().map(|(key, _)| *key).collect::<Vec<_>>(), self.sent, "{end:?}");
+        assert!(told.iter().all(|(_, outcome)| matches!(outcome, Err(Error::Lost(_)))), "{end:?}: {told:?}");
         assert!(self.outcomes.poll(Waker::noop()).is_ready(), "the link is over");
-        told
     }
 }
 
@@ -174,9 +219,36 @@ fn messages_that_wait_to_be_sent_again_are_lost_with_their_link() {
     use End::{Abandoned, Closed, ClosedByPeer, ConnectionClosed, Refused, SessionEnded};
     for recovery in [Recovery::Replay, Recovery::Resume] {
         for end in [Refused, SessionEnded, ClosedByPeer, Closed, ConnectionClosed, Abandoned] {
-            let world = World::new(recovery);
-            let lost: Vec<_> = world.sent.iter().map(|key| (*key, true)).collect();
-            assert_eq!(world.end(end), lost, "{recovery:?}, {end:?}");
+            World::new(recovery).lose_with(end);
         }
     }
+}
+
+/// Checks that all messages are accepted, and have arrived so many times in all.
+fn accepts_all(mut world: World, received: usize) {
+    world.server.accepts = true;
+    world.pass();
+    let told = told(&mut world.outcomes);
+    assert_eq!(told.iter().map(|(key, _)| *key).collect::<Vec<_>>(), world.sent);
+    assert!(told.iter().all(|(_, outcome)| matches!(outcome, Ok(Outcome::Accepted))), "{told:?}");
+    assert_eq!(world.server.received, received);
+}
+
+/// L-CLOSE-02: the peer attaches the link only to close it, so that both ends have forgotten its deliveries.
+#[test]
+fn the_messages_of_a_detached_link_that_its_peer_closes_are_sent_again() {
+    let mut world = World::new(Recovery::Resume);
+    let link = world.detach();
+    world.server.amqp.receiver(link).unwrap().close().unwrap();
+    accepts_all(world, 4);
+}
+
+#[test]
+fn the_messages_of_a_detached_link_that_its_peer_attaches_again_are_resumed() {
+    let mut world = World::new(Recovery::Resume);
+    world.detach();
+    let (session, state) = (world.server.session.unwrap(), world.server.state.take().unwrap());
+    let mut session = world.server.amqp.session(session).unwrap();
+    session.resume_receiver(state, ReceiverOptions::new().with_resumable(true)).unwrap();
+    accepts_all(world, 2);
 }

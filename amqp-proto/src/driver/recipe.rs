@@ -125,17 +125,25 @@ impl LinkRecipe {
         }
     }
 
-    /// Accepts the link, which the peer attaches again. Returns `false` if the engine refuses that.
-    pub(super) fn accept(&self, engine: &mut Engine, key: LinkKey) -> bool {
-        match (&self.options, key) {
-            (LinkOptions::Sender(options), LinkKey::Sender(key)) => {
-                engine.sender(key).is_ok_and(|mut link| link.accept_link(options.clone()).is_ok())
+    /// Accepts the link with its state, if it has one, since the peer attaches it again. Returns `false` if the engine
+    /// refuses that.
+    pub(super) fn accept(&self, engine: &mut Engine, key: LinkKey, state: Option<Saved>) -> bool {
+        let accepted = match (self.options.clone(), key, state) {
+            (LinkOptions::Sender(options), LinkKey::Sender(key), state) => {
+                engine.sender(key).map(|mut link| match state {
+                    Some(state) => link.accept_resumed(options, state),
+                    None => link.accept_link(options),
+                })
             }
-            (LinkOptions::Receiver(options), LinkKey::Receiver(key)) => {
-                engine.receiver(key).is_ok_and(|mut link| link.accept_link(options.clone()).is_ok())
+            (LinkOptions::Receiver(options), LinkKey::Receiver(key), state) => {
+                engine.receiver(key).map(|mut link| match state {
+                    Some(state) => link.accept_resumed(options, state),
+                    None => link.accept_link(options),
+                })
             }
-            _ => false,
-        }
+            _ => return false,
+        };
+        matches!(accepted, Ok(Ok(())))
     }
 
     /// Records a change of the credit, which was `before`; `None` if the link is not attached.

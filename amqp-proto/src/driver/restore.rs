@@ -44,12 +44,18 @@ impl<W: Wake> State<W> {
         let Some(session) = self.sessions.get(link.session).and_then(|session| session.key) else { return };
         let (before, state) =
             (link.key, recipe.suspension.as_ref().and_then(|suspension| suspension.state()));
+        let is_resumed = state.is_some();
         let (attached, numbers) = match self.engine.session(session) {
             Ok(mut session) => (recipe.attach(&mut session, state), session.next_numbers()),
             Err(_) => (Err(LinkError::NoSession), (0, 0)),
         };
         match attached {
-            Ok(key) => self.attached_again(slot, key, before, numbers),
+            Ok(key) => {
+                if !is_resumed {
+                    self.stop_resuming(slot);
+                }
+                self.attached_again(slot, key, before, numbers);
+            }
             Err(LinkError::OtherLink | LinkError::Coordinator | LinkError::Limit)
                 if self.give_up_resuming(slot) =>
             {
@@ -94,8 +100,14 @@ impl<W: Wake> State<W> {
         let link = link.filter(|link| link.ended.is_none() && !link.is_leaving);
         let recipe = link.and_then(|link| link.recipe.as_ref());
         let Some(recipe) = recipe.filter(|recipe| recipe.outage.is_away) else { return false };
-        if !recipe.accept(&mut self.engine, key) {
-            return false;
+        let state = recipe.suspension.as_ref().and_then(|suspension| suspension.state());
+        let is_resumed = state.is_some();
+        if !recipe.accept(&mut self.engine, key, state) {
+            let is_accepted = is_resumed && recipe.accept(&mut self.engine, key, None);
+            if !is_accepted {
+                return false;
+            }
+            self.give_up_resuming(slot);
         }
         self.forget_link_due(slot);
         let session = session.and_then(|session| self.sessions.get(session)?.key);

@@ -170,10 +170,20 @@ impl<W: Wake> State<W> {
 
     /// Gives up resuming a link, which is then attached anew. Returns `false` if it has nothing to resume.
     pub(super) fn give_up_resuming(&mut self, slot: Key) -> bool {
-        let Some(suspension) = self.suspension_mut(slot).filter(|suspension| suspension.has_state()) else {
-            return false;
-        };
-        drop(suspension.forget());
+        let has_state = self.suspension(slot).is_some_and(Suspension::has_state);
+        if has_state {
+            self.stop_resuming(slot);
+            self.on_unremembered(slot);
+        }
+        has_state
+    }
+
+    /// Waits for no delivery of a link to be resumed, since the link is attached without its state: messages are sent
+    /// again, or lost.
+    pub(super) fn stop_resuming(&mut self, slot: Key) {
+        if let Some(suspension) = self.suspension_mut(slot) {
+            drop(suspension.forget());
+        }
         let ended = self.last_end(slot);
         let lost =
             self.links.get_mut(slot).and_then(|link| link.replay.as_mut()).map(|replay| replay.give_up());
@@ -188,8 +198,6 @@ impl<W: Wake> State<W> {
             let waiter = outcome.and_then(|outcome| self.outcomes.decide(outcome, fate));
             self.wakes.extend(waiter);
         }
-        self.on_unremembered(slot);
-        true
     }
 
     /// Returns the present key of a delivery that was received on an earlier attach; `None` while it is away.
