@@ -45,6 +45,8 @@ struct Socket {
     writes: u32,
     room: Option<usize>,
     is_broken: bool,
+    /// The number of writes that a signal interrupts.
+    interruptions: u32,
     meanwhile: Option<Box<dyn FnMut() + Send>>,
 }
 
@@ -60,6 +62,10 @@ fn write(socket: &Mutex<Socket>, buffer: &mut WriteBuffer) -> Result<()> {
         return Err(ErrorKind::BrokenPipe.into());
     }
     buffer.write_with(|slices| {
+        if socket.interruptions > 0 {
+            socket.interruptions -= 1;
+            return Err(ErrorKind::Interrupted.into());
+        }
         let octets = slices.iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>();
         let room = socket.room.unwrap_or(octets.len()).min(octets.len());
         socket.room = socket.room.map(|all| all - room);
@@ -210,6 +216,19 @@ fn a_task_that_waits_for_an_outcome_writes_the_message() {
     let answer = world.answer();
     world.hub.drive(|state| state.receive(&answer));
     assert_eq!(world.task.wakes(), 1);
+    assert_eq!(Sent::try_outcome(&sent).unwrap(), Some(Outcome::Accepted));
+}
+
+/// A write that a signal interrupts is tried again, as `std::io::Write::write_all` does.
+#[test]
+fn an_interrupted_write_is_tried_again() {
+    let mut world = World::new();
+    let sender = world.sender();
+    world.socket.lock().unwrap().interruptions = 2;
+    let sent = world.send(&sender);
+    assert_eq!((world.writes(), world.driver.wakes()), (1, 0));
+    let answer = world.answer();
+    world.hub.drive(|state| state.receive(&answer));
     assert_eq!(Sent::try_outcome(&sent).unwrap(), Some(Outcome::Accepted));
 }
 

@@ -5,10 +5,10 @@ use std::sync::mpsc;
 use super::common::engine::Engine;
 use super::common::port::Port;
 use super::common::{link, link_on_session, next_receiver, next_session};
-use crate::adapter::{self, both, on_thread, pause};
+use crate::adapter::{self, both, on_thread, pause, spawn};
 use crate::amqp::config::ReceiverOptions;
 use crate::amqp::proto::Event;
-use crate::amqp::wire::{Outcome, Target};
+use crate::amqp::wire::{AmqpError, Condition, Outcome, Target};
 use crate::amqp::{Delivery, Error, Outgoing, Receiver, Sender, Sent};
 
 /// L-CLOSE-01 [2.6.6]: messages sent before the peer's close can be received after it.
@@ -221,4 +221,15 @@ async fn t_disp_14_settled_messages_outlive_a_close() {
         count += 1;
     }
     assert_eq!(count, 5);
+}
+
+/// [2.6.5]: a link that the peer has closed with an error tells that error when this end closes it, too.
+#[adapter::test]
+async fn a_close_tells_the_error_of_the_peer() {
+    let (sender, receiver, _ends) = link(ReceiverOptions::new()).await;
+    let ending = spawn(async move { receiver.close_with(AmqpError::new(Condition::ResourceDeleted)).await });
+    let _ = sender.closed().await;
+    ending.join().await.unwrap().unwrap();
+    let over = sender.close().await.unwrap_err();
+    assert!(over.is_remote() && over.condition() == Some(&Condition::ResourceDeleted), "{over}");
 }

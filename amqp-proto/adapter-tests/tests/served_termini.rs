@@ -67,6 +67,7 @@ async fn a_service_resumes_the_links_on_which_it_receives() {
         client.fates(&tags)
     });
     let (offered, _held) = next_receiver(&listener).await;
+    assert_eq!(offered.address().as_deref(), Some("jobs"));
     let receiver = offered.accept_with(options()).unwrap();
     receiver.recv().await.unwrap().unwrap().accept().unwrap();
     let undecided = receiver.recv().await.unwrap().unwrap();
@@ -150,6 +151,29 @@ async fn an_end_that_expires_gives_its_messages_back() {
     let messages: Vec<_> = over.iter().flat_map(|state| state.deliveries()).collect();
     assert_eq!((over.len(), messages.len()), (1, 1));
     assert!(messages[0].message().is_some());
+}
+
+/// [3.5.6]: an end that may live for a time after its session begins to expire when the session ends, although the
+/// connection stays.
+#[adapter::test]
+async fn an_end_expires_after_its_session() {
+    let (listener, address, store) = served(TerminusStore::new(10, 1 << 20)).await;
+    let (looked, when) = mpsc::channel();
+    let client = on_thread(move || {
+        let mut client = Engine::connect(address, "client");
+        let _link = client.receiver(source("jobs", ExpiryPolicy::SessionEnd, 3600), None);
+        let session = client.session;
+        client.amqp.session(session).unwrap().end().unwrap();
+        client.until(|event| matches!(event, Event::SessionEnded { .. }).then_some(()));
+        when.recv().unwrap();
+    });
+    let (offered, _held) = next_sender(&listener).await;
+    let sender = offered.accept().unwrap();
+    let _ = sender.closed().await;
+    assert_eq!(store.len(), 1);
+    assert!(store.next_expiry().is_some());
+    looked.send(()).unwrap();
+    client.join().await.unwrap();
 }
 
 /// L-NAME-03 [2.6.1]: a client that comes back before the service has seen the end of its connection takes its link over.

@@ -87,6 +87,8 @@ impl<W: Wake> Line<W> {
 mod tests {
     use super::Line;
     use core::task::Waker;
+    use std::sync::Arc;
+    use std::task::Wake;
 
     #[test]
     fn places_are_kept_in_order_until_they_are_given_up() {
@@ -108,6 +110,22 @@ mod tests {
         assert!(line.leave(tickets[0].unwrap()).is_some());
         assert!(line.is_first(tickets[2]));
         assert!(line.leave(tickets[2].unwrap()).is_none() && line.is_empty());
+    }
+
+    /// A task that polls again from elsewhere, as a future that was moved to another task does, is woken there.
+    #[test]
+    fn the_last_waiter_of_a_place_is_woken() {
+        struct Task;
+        impl Wake for Task {
+            fn wake(self: Arc<Self>) {}
+        }
+        let [before, now] = [(); 2].map(|()| Waker::from(Arc::new(Task)));
+        let (mut line, mut ticket) = (Line::default(), None);
+        assert!(line.wait(&mut ticket, &before).is_none());
+        assert!(line.wait(&mut ticket, &now).is_some_and(|old| old.will_wake(&before)));
+        let mut wakes = Vec::new();
+        line.wake_first(&mut wakes);
+        assert!(wakes.len() == 1 && wakes[0].will_wake(&now));
     }
 
     #[test]
