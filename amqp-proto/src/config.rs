@@ -2,6 +2,9 @@
 
 mod ungranted;
 
+use core::any::Any;
+use core::fmt::Debug;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
 use alloc::boxed::Box;
@@ -29,6 +32,9 @@ macro_rules! setters {
     (@wrap $value:ident) => { $value };
     (@wrap $value:ident, $wrap:expr) => { $wrap($value) };
 }
+
+/// The code that resumes links: functions of the machine, which only options for a resumable link name.
+pub(crate) trait ResumptionCode: Any + Debug + Send + Sync + UnwindSafe + RefUnwindSafe {}
 
 /// Makes the setters that the options of senders and receivers have in common.
 macro_rules! link_setters {
@@ -256,7 +262,8 @@ pub struct SenderOptions {
     pub(crate) lacks_target: bool,
     pub(crate) manual_settle: bool,
     pub(crate) manual_drain: bool,
-    pub(crate) resumable: bool,
+    /// The code that resumes the link, if it is to be resumable.
+    pub(crate) resumption: Option<&'static dyn ResumptionCode>,
     /// `true` if deliveries that the receiver does not know are reported, not sent again.
     pub(crate) reports_unknown: bool,
     pub(crate) max_message_size: Option<u64>,
@@ -330,12 +337,6 @@ impl SenderOptions {
     }
 
     setters! {
-        /// Sets whether the link keeps the messages of its unsettled deliveries, so that it can be resumed
-        /// [2.6.13]. [`Event::Suspended`](crate::Event::Suspended) hands over its state when it ends.
-        ///
-        /// Default `false`. [`Limits::kept_octets`] bounds the messages, which are not copied. Exactly one delivery
-        /// of each message needs a receiver of mode [second](ReceiverSettleMode::Second).
-        with_resumable(resumable: bool);
         /// Sets the settlement policy of this end [2.8.2]. Default: the one that the peer's attach requests,
         /// else mixed.
         with_snd_settle_mode(snd_settle_mode: SenderSettleMode) = Some;
@@ -409,7 +410,8 @@ pub struct ReceiverOptions {
     pub(crate) manual_accept: bool,
     pub(crate) on_drop: OnDrop,
     pub(crate) streaming: bool,
-    pub(crate) resumable: bool,
+    /// The code that resumes the link, if it is to be resumable.
+    pub(crate) resumption: Option<&'static dyn ResumptionCode>,
     pub(crate) max_message_size: Option<u64>,
     pub(crate) offered_capabilities: Many<Symbol>,
     pub(crate) desired_capabilities: Many<Symbol>,
@@ -473,11 +475,6 @@ impl ReceiverOptions {
         ///
         /// Default `false`.
         with_streaming(streaming: bool);
-        /// Sets whether the link can be resumed [2.6.13]. [`Event::Suspended`](crate::Event::Suspended) hands over
-        /// its state when it ends, with the messages that were not received yet.
-        ///
-        /// Default `false`.
-        with_resumable(resumable: bool);
         /// Sets the size of the largest message that this end accepts, in octets [2.7.3]; 0 means any size.
         ///
         /// Default [`Limits::message_octets`]. A message that is not read as it arrives is at most half of

@@ -282,7 +282,7 @@ impl<A: Adapter> OfferedSender<A> {
     }
 
     fn accept_end(&self, options: SenderOptions, saved: Option<crate::machine::LinkState>) -> Result<()> {
-        let is_resumable = options.resumable || saved.is_some();
+        let is_resumable = options.resumption.is_some() || saved.is_some();
         self.guard.hub().with(|state| {
             let mut sender = state.sender(self.guard.slot)?;
             match saved {
@@ -328,7 +328,7 @@ impl<A: Adapter> OfferedReceiver<A> {
     }
 
     fn accept_end(&self, options: ReceiverOptions, saved: Option<crate::machine::LinkState>) -> Result<()> {
-        let is_resumable = options.resumable || saved.is_some();
+        let is_resumable = options.resumption.is_some() || saved.is_some();
         self.guard.hub().with(|state| {
             let mut receiver = state.receiver(self.guard.slot)?;
             match saved {

@@ -30,8 +30,8 @@ impl LinkOptions {
     /// Returns `true` if the link is resumed when it is attached again.
     pub(super) fn is_resumable(&self) -> bool {
         match self {
-            Self::Sender(options) => options.resumable,
-            Self::Receiver(options) => options.resumable,
+            Self::Sender(options) => options.resumption.is_some(),
+            Self::Receiver(options) => options.resumption.is_some(),
         }
     }
 

@@ -11,6 +11,7 @@ use super::halves::Half;
 use super::link::{CreditOptions, Draining, Link, Names};
 use super::memory::Memory;
 use super::metrics::Totals;
+use super::recovery::Hooks as ResumptionHooks;
 use super::session::Session;
 use super::slab::Slab;
 #[cfg(feature = "tracing")]
@@ -69,6 +70,8 @@ pub(crate) struct Endpoints {
     pub(crate) in_rounds: Vec<LinkIx>,
     /// The index of a sender whose delivery must be written before the connection is closed.
     pub(crate) leaving: Option<LinkIx>,
+    /// The functions that resume links, once a link was resumable.
+    pub(crate) resumption: Option<&'static ResumptionHooks>,
     /// The transactions, once there was one, or a link to this end's coordinator.
     pub(crate) transactions: TransactionSlot,
     pub(crate) totals: Totals,
@@ -113,6 +116,7 @@ impl Endpoints {
             blocked: VecDeque::new(),
             in_rounds: Vec::new(),
             leaving: None,
+            resumption: None,
             transactions: TransactionSlot::default(),
             totals: Totals::default(),
             #[cfg(feature = "tracing")]
@@ -244,9 +248,8 @@ impl Endpoints {
     /// nothing to write, the result is `false`.
     pub(crate) fn is_due(&self) -> bool {
         let may_go_on = !self.held_links.is_empty() && self.fx.events.is_empty();
-        let has_ended_round = !self.in_rounds.is_empty() && self.has_ended_round();
         may_go_on
-            || has_ended_round
+            || self.resumption.is_some_and(|hooks| (hooks.has_ended_round)(self))
             || self.transactions.hooks().is_some_and(|hooks| (hooks.has_due_request)(self))
             || !(self.due_sessions.is_empty() && self.due_links.is_empty() && self.blocked.is_empty())
     }
@@ -261,8 +264,8 @@ impl Endpoints {
             (hooks.send_requests)(self);
         }
         self.write_news();
-        if !self.in_rounds.is_empty() {
-            self.end_rounds();
+        if let Some(hooks) = self.resumption {
+            (hooks.end_rounds)(self);
         }
         if self.fx.events.is_empty() {
             self.due_links.append(&mut self.held_links);

@@ -26,6 +26,7 @@ macro_rules! link_methods {
         /// As [`accept_link`](Self::accept_link); also [`LinkError::OtherLink`] if the state belongs to another
         /// link, [`LinkError::Coordinator`], and [`LinkError::Limit`] if the state exceeds the limits.
         pub fn accept_resumed(&mut self, options: $options, state: LinkState) -> Result<(), LinkError> {
+            let options = options.with_resumable(true);
             self.endpoints.accept_link(self.index(), EndOptions::$end(&options), Some(state))
         }
 

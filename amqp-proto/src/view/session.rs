@@ -95,6 +95,7 @@ impl<'a> SessionMut<'a> {
         options: SenderOptions,
     ) -> Result<SenderKey, LinkError> {
         let name = state.name.clone();
+        let options = options.with_resumable(true);
         let options = EndOptions::Sender(&options);
         self.endpoints.attach(self.index(), &name, options, Some(state)).map(SenderKey)
     }
@@ -113,6 +114,7 @@ impl<'a> SessionMut<'a> {
         options: ReceiverOptions,
     ) -> Result<ReceiverKey, LinkError> {
         let name = state.name.clone();
+        let options = options.with_resumable(true);
         let options = EndOptions::Receiver(&options);
         self.endpoints.attach(self.index(), &name, options, Some(state)).map(ReceiverKey)
     }

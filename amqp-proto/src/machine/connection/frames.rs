@@ -102,10 +102,10 @@ impl Machine {
         list: usize,
     ) -> Result<Option<Arrived>, ConnectionFault> {
         match frame.decode_transfer(list, &self.endpoints.limits) {
-            Ok((transfer, payload)) if transfer.resume => {
-                self.endpoints.on_resuming_frame(channel, &transfer, payload)
-            }
-            Ok((transfer, payload)) => self.endpoints.on_transfer_frame(channel, &transfer, payload),
+            Ok((transfer, payload)) => match self.endpoints.resumption.filter(|_| transfer.resume) {
+                Some(hooks) => (hooks.on_resuming_frame)(&mut self.endpoints, channel, &transfer, payload),
+                None => self.endpoints.on_transfer_frame(channel, &transfer, payload),
+            },
             Err(error) => Err(ConnectionFault::Octets(error)),
         }
     }

@@ -42,6 +42,7 @@ pub(crate) use disposition_queue::DispositionQueue;
 pub(crate) use incoming::{Arrived, UsualTransfer};
 pub(crate) use ledger::{Chain, Ledger, id};
 pub(crate) use record::{Record, Tag, compact};
+pub(crate) use send_check::Permit;
 pub(crate) use settle::{brief_outcome, forget};
 pub(crate) use tags::Tags;
 pub(crate) use updates::Updates;

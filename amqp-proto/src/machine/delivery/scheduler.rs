@@ -112,7 +112,10 @@ impl Endpoints {
         if !is_open || !link.is_complete() || !session.is_mapped() || session.leaves {
             return;
         }
-        if link.sender().is_some_and(|sender| sender.resumes) && !self.resume_more(index) {
+        if link.sender().is_some_and(|sender| sender.resumes)
+            && let Some(hooks) = self.resumption
+            && !(hooks.resume_more)(self, index)
+        {
             return;
         }
         let is_crowded_out = self.is_crowded_out(index);

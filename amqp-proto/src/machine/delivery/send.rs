@@ -13,7 +13,6 @@ use crate::machine::command_error::SendError;
 use crate::machine::endpoints::Endpoints;
 use crate::machine::link::{LinkEnd, Sender, Sending, SendingEnd};
 use crate::machine::output::Outbox;
-use crate::machine::recovery::Kept;
 use crate::message::{Message, Payload, data_head};
 use crate::types::{DeliveryKey, Handle, LinkIx};
 use crate::wire::SenderSettleMode;
@@ -152,8 +151,10 @@ impl Endpoints {
         write: impl FnOnce(&mut Outbox),
         keep: impl FnOnce() -> VecDeque<Bytes>,
     ) -> Result<DeliveryKey, SendError> {
-        if permit.keeps {
-            return self.transmit_kept(index, permit, options, keep());
+        if permit.keeps
+            && let Some(hooks) = self.resumption
+        {
+            return (hooks.transmit_kept)(self, index, permit, options, keep());
         }
         let Some(link) = self.links.at(index) else { return Err(SendError::Detached) };
         let Some(session) = self.sessions.get_mut(link.session) else { return Err(SendError::Detached) };
@@ -194,25 +195,24 @@ impl Endpoints {
     }
 
     /// Sends a checked delivery on a link that keeps its messages until they are settled.
-    #[cold]
-    fn transmit_kept(
+    pub(crate) fn transmit_kept(
         &mut self,
         index: LinkIx,
         permit: Permit,
         options: &SendOptions,
-        chunks: VecDeque<Bytes>,
+        mut chunks: VecDeque<Bytes>,
     ) -> Result<DeliveryKey, SendError> {
         let Some((link, session)) = self.link_and_session(index) else { return Err(SendError::Detached) };
         let number = session.sent.next();
         let key = DeliveryKey::sent(session.key, number);
-        let message_format = options.message_format;
-        let kept = Kept { message: chunks.iter().cloned().collect(), message_format, is_partial: false };
+        if let Some(recovery) = link.recovery.get_mut() {
+            recovery.keep_begun(number, options.message_format);
+            recovery.keep_more(number, chunks.make_contiguous());
+            recovery.finish(number);
+        }
         let transfer = first_transfer(link.handle, session, &permit, options);
         let sending = Sending::new(number, transfer, chunks, SendingEnd::Complete);
         commit(link, session, &permit, options);
-        if let Some(recovery) = &mut link.recovery {
-            recovery.keep(number, kept);
-        }
         if let Some(sender) = link.sender() {
             sender.sending = Some(Box::new(sending));
         }
@@ -246,9 +246,8 @@ impl Endpoints {
         commit(link, session, &permit, options);
         session.unsent = Some(index);
         let number = key.number();
-        if let Some(recovery) = link.recovery.as_mut().filter(|_| permit.keeps) {
-            let message_format = options.message_format;
-            recovery.keep(number, Kept { message: Payload::new(), message_format, is_partial: true });
+        if let Some(recovery) = link.recovery.get_mut().filter(|_| permit.keeps) {
+            recovery.keep_begun(number, options.message_format);
         }
         if let Some(sender) = link.sender() {
             sender.sending = Some(Box::new(sending));
@@ -272,7 +271,7 @@ impl Endpoints {
         let octets = chunks.iter().map(Bytes::len).fold(0, usize::saturating_add);
         let is_full = self.fx.out.len() >= self.limits.output_octets();
         let limit = self.limits.output_octets();
-        let recovery = self.links.at(index).and_then(|link| link.recovery.as_ref());
+        let recovery = self.links.at(index).and_then(|link| link.recovery.get());
         let (kept, most_kept) = (recovery.map_or(0, |r| r.kept_octets()), self.limits.kept_octets());
         let most_kept = if recovery.is_some() { most_kept } else { u64::MAX };
         let sender = self.open_sender(index)?;
@@ -293,10 +292,9 @@ impl Endpoints {
         sending.size = size;
         sending.waiting += octets;
         let number = sending.number;
-        let chunks = chunks.into_iter().filter(|chunk| !chunk.is_empty());
-        sending.chunks.extend(chunks.clone());
-        if let Some(recovery) = self.links.at(index).and_then(|link| link.recovery.as_mut()) {
-            recovery.keep_more(number, chunks);
+        sending.chunks.extend(chunks.iter().filter(|chunk| !chunk.is_empty()).cloned());
+        if let Some(recovery) = self.links.at(index).and_then(|link| link.recovery.get_mut()) {
+            recovery.keep_more(number, &chunks);
         }
         self.pump(index);
         Ok(())
@@ -313,7 +311,7 @@ impl Endpoints {
             sending.waiting = 0;
             self.forget_sent(index, number);
         }
-        if let Some(recovery) = self.links.at(index).and_then(|link| link.recovery.as_mut()) {
+        if let Some(recovery) = self.links.at(index).and_then(|link| link.recovery.get_mut()) {
             recovery.finish(number);
         }
         self.pump(index);

@@ -14,7 +14,7 @@ use crate::types::{DeliveryTag, Handle, LinkIx, TreeSet};
 use crate::wire::{DeliveryState, ReceiverSettleMode, SenderSettleMode, Transfer};
 
 /// The permission to send a delivery.
-pub(super) struct Permit {
+pub(crate) struct Permit {
     pub(super) tag: DeliveryTag,
     pub(super) settled: bool,
     /// `true` if the link keeps the message.
@@ -147,7 +147,7 @@ impl Endpoints {
                 return Err(SendError::Unencodable(EncodeError::TooLarge { octets, limit: max_frame_size }));
             }
         }
-        if let Some(recovery) = &link.recovery {
+        if let Some(recovery) = link.recovery.get() {
             recovery.permit(sender.resumes, settled, octets, &self.limits)?;
             // A transaction ends with its control link, so its messages are never sent again.
             permit.keeps = !settled && !matches!(options.state, Some(DeliveryState::Transactional(_)));

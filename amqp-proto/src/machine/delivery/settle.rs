@@ -262,9 +262,9 @@ pub(crate) fn forget(link: &mut Link, ledger: &mut Ledger, number: u64) {
 #[cold]
 fn forget_tag(link: &mut Link, ledger: &Ledger, number: u64) {
     let Some(record) = ledger.get(number) else { return };
-    let is_last = link.chain.len() == 1 && link.recovery.is_none();
+    let is_last = link.chain.len() == 1 && !link.recovery.is_some();
     link.tags.remove(&DeliveryTag::from(&record.tag), is_last);
-    if let Some(recovery) = &mut link.recovery {
+    if let Some(recovery) = link.recovery.get_mut() {
         recovery.forget(number);
     }
 }

@@ -17,7 +17,7 @@ impl Endpoints {
         }
         let most_kept = self.limits.kept_octets();
         let session = self.sessions.get(link.session);
-        link.recovery.as_ref().is_some_and(|recovery| recovery.kept_octets() >= most_kept)
+        link.recovery.get().is_some_and(|recovery| recovery.kept_octets() >= most_kept)
             || session.is_some_and(|session| session.sent.live() >= session.most_sent)
                 && !self.allow_more_sent(index)
     }

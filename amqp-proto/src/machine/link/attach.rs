@@ -6,8 +6,9 @@ use super::end_options::EndOptions;
 use super::{Link, LinkEnd};
 use crate::codec::EncodeError;
 use crate::machine::command_error::LinkError;
+use crate::machine::delivery::Tags;
 use crate::machine::endpoints::Endpoints;
-use crate::machine::recovery::LinkState;
+use crate::machine::recovery::{LinkState, RecoverySlot, hooks_in};
 use crate::types::{Key, Limits, LinkIx, SessionIx, Str};
 use crate::wire::Attach;
 
@@ -20,7 +21,7 @@ impl Link {
         self.is_refused = false;
         self.has_failed = false;
         self.desired = attach.desired_capabilities.to_vec().into_boxed_slice();
-        if let Some(recovery) = &mut self.recovery {
+        if let Some(recovery) = self.recovery.get_mut() {
             recovery.attached(attach);
         }
         match &mut self.end {
@@ -44,8 +45,8 @@ impl Endpoints {
         state: Option<LinkState>,
     ) -> Result<Key<LinkIx>, LinkError> {
         let role = options.role();
-        if let Some(state) = &state {
-            self.check_state(state, name, options, None)?;
+        if let (Some(state), Some(hooks)) = (&state, hooks_in(options)) {
+            (hooks.check_state)(self, state, name, options, None)?;
         }
         let key = match self.names.get(role, name) {
             Some(key) if self.links.get(key).is_some_and(Link::is_suspended) => {
@@ -138,15 +139,29 @@ impl Endpoints {
         Ok(kept)
     }
 
+    /// Makes a link resumable, if it is to be, and sets its deliveries from an earlier attach. Returns what was there
+    /// before, if that has changed.
+    fn prepare(
+        &mut self,
+        key: Key<LinkIx>,
+        options: EndOptions<'_>,
+        state: Option<LinkState>,
+    ) -> Option<(RecoverySlot, Tags)> {
+        let hooks = hooks_in(options).or(self.resumption)?;
+        self.resumption = Some(hooks);
+        (hooks.prepare)(self, key, options, state)
+    }
+
     /// Ends the deliveries that a link's former end had on its former session: those in a state are the
     /// application's.
     fn leave_former(&mut self, key: Key<LinkIx>, former: Key<SessionIx>, kept: LinkEnd, is_resumed: bool) {
         let Some(link) = self.links.get_mut(key) else { return };
         let session = core::mem::replace(&mut link.session, former);
         let fresh = core::mem::replace(&mut link.end, kept);
-        let resumed = is_resumed.then(|| (link.recovery.take(), core::mem::take(&mut link.tags)));
-        if is_resumed {
-            self.forget_all_quietly(key.index);
+        let resumed =
+            is_resumed.then(|| (core::mem::take(&mut link.recovery), core::mem::take(&mut link.tags)));
+        if let Some(hooks) = self.resumption.filter(|_| is_resumed) {
+            (hooks.forget_all_quietly)(self, key.index);
         }
         self.leave_session(key.index);
         let Some(link) = self.links.get_mut(key) else { return };
@@ -167,8 +182,8 @@ impl Endpoints {
         state: Option<LinkState>,
     ) -> Result<(), LinkError> {
         let (key, asked) = self.offered(index)?;
-        if let Some(state) = &state {
-            self.check_state(state, &asked.name, options, Some(&asked))?;
+        if let (Some(state), Some(hooks)) = (&state, hooks_in(options)) {
+            (hooks.check_state)(self, state, &asked.name, options, Some(&asked))?;
         }
         let session = self.links.get(key).map(|link| link.session).ok_or(LinkError::NotOffered)?;
         let session = self.begun_session(session.index)?;
@@ -189,7 +204,9 @@ impl Endpoints {
         }
         self.look_drained(index);
         self.end_deliveries(index, asked.unsettled.as_ref());
-        self.compare_maps(index, asked.unsettled.as_ref(), asked.incomplete_unsettled);
+        if let Some(hooks) = self.resumption {
+            (hooks.compare_maps)(self, index, &asked);
+        }
         self.complete(index);
         Ok(())
     }
@@ -229,12 +246,14 @@ impl Endpoints {
         let handle = session.own_handles.take(session.handle_max).ok_or(LinkError::Handles)?;
         link.handle = handle;
         let mut attach = options.attach(link, asked);
-        if let Some(recovery) = link.recovery.as_mut().filter(|recovery| recovery.awaits_map) {
+        if let Some(recovery) = link.recovery.get_mut() {
             // The peer may keep no larger attach than this end does.
             let most = self.fx.max_frame_size.min(self.limits.attach_octets());
             let room = crate::codec::to_usize(most).saturating_sub(attach.encoded_len() + MAP_HEAD);
-            attach.unsettled = Some(recovery.map(link.end.role(), room));
-            attach.incomplete_unsettled = recovery.rounds.is_ours_incomplete;
+            if let Some((map, is_incomplete)) = recovery.unsettled_map(link.end.role(), room) {
+                attach.unsettled = Some(map);
+                attach.incomplete_unsettled = is_incomplete;
+            }
         }
         if let Err(error) = self.fx.send(session.channel, &attach) {
             session.own_handles.give_back(handle);

@@ -9,6 +9,7 @@ use crate::machine::endpoints::{Ahead, Endpoints};
 use crate::machine::event::Event;
 use crate::machine::fault::{ConnectionFault, Fault, LinkFault, SessionFault};
 use crate::machine::halves::Half;
+use crate::machine::recovery::Resumable;
 use crate::types::{DeliveryTag, Key, LinkIx, Map, SessionIx, Str, Value};
 use crate::wire::{AmqpError, Attach, Role, Terminus};
 
@@ -133,7 +134,7 @@ impl Endpoints {
     /// Ends a link whose name is attached again: the second attach counts [2.6.1]. Returns `false` if the
     /// session of the second had to be ended, too.
     fn steal(&mut self, key: Key<LinkIx>, session: Key<SessionIx>) -> bool {
-        let suspended = self.suspend(key.index, false);
+        let suspended = self.resumption.and_then(|hooks| (hooks.suspend)(self, key.index, false));
         self.fx.events.extend(suspended);
         if self.fail_link(key.index, &LinkFault::Stolen) {
             return true;
@@ -209,7 +210,7 @@ impl Endpoints {
     fn tell_offer(&mut self, key: Key<LinkIx>) {
         let Some(link) = self.links.get_mut(key) else { return };
         let event = Event::LinkOffered(link.public_key());
-        if !self.accept_round(key.index) {
+        if !self.resumption.is_some_and(|hooks| (hooks.accept_round)(self, key.index)) {
             self.fx.tell(event);
         }
     }
@@ -219,14 +220,16 @@ impl Endpoints {
         let Some(link) = self.links.get_mut(key) else { return };
         link.is_refused = !has_terminus(attach);
         if !link.is_refused {
-            let is_round = link.recovery.as_ref().is_some_and(|recovery| recovery.rounds.is_open);
+            let is_round = link.recovery.get().is_some_and(Resumable::is_in_round);
             let event = (!is_round).then_some(Event::LinkAttached(link.public_key()));
             if let Some(receiver) = link.receiver() {
                 receiver.is_unseen = true;
             }
             self.fx.events.extend(event);
             self.end_deliveries(key.index, attach.unsettled.as_ref());
-            self.compare_maps(key.index, attach.unsettled.as_ref(), attach.incomplete_unsettled);
+            if let Some(hooks) = self.resumption {
+                (hooks.compare_maps)(self, key.index, attach);
+            }
             self.complete(key.index);
         }
     }

@@ -227,7 +227,8 @@ impl Endpoints {
             link.halves.is_withdrawn() || (link.halves.local().is_detached() && link.reason.is_none());
         let own = link.reason.take();
         let is_closed = link.halves.local() == LinkHalf::Closed;
-        let suspended = if is_told { None } else { self.suspend(index, is_closed) };
+        let resumption = self.resumption.filter(|_| !is_told);
+        let suspended = resumption.and_then(|hooks| (hooks.suspend)(self, index, is_closed));
         let Some(link) = self.links.at(index) else { return };
         link.halves.close();
         if is_told {
@@ -351,10 +352,13 @@ impl Endpoints {
 
     /// Reports a link that is detached at both ends, or whose peer this end ignores.
     fn tell_detached(&mut self, index: LinkIx, closed: bool, reason: Reason) {
-        if !closed && self.next_round(index, &reason) {
+        if let Some(hooks) = self.resumption
+            && !closed
+            && (hooks.next_round)(self, index, &reason)
+        {
             return;
         }
-        let suspended = self.suspend(index, closed);
+        let suspended = self.resumption.and_then(|hooks| (hooks.suspend)(self, index, closed));
         if closed {
             self.tell_end(index, true, reason, suspended);
             return;
@@ -442,7 +446,7 @@ impl Endpoints {
             self.fx.tell(Event::Lost { link: public, delivery, state });
         }
         link.tags = Tags::default();
-        if let Some(recovery) = &mut link.recovery {
+        if let Some(recovery) = link.recovery.get_mut() {
             recovery.clear();
             link.tags = Tags::counted(TreeSet::default());
         }

@@ -5,9 +5,8 @@ use alloc::boxed::Box;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::{Link, LinkEnd};
-use crate::config::{ReceiverOptions, SenderOptions};
+use crate::config::{ReceiverOptions, ResumptionCode, SenderOptions};
 use crate::machine::endpoints::Endpoints;
-use crate::machine::recovery::{LinkState, Recovery, RoundOptions};
 #[cfg(feature = "tracing")]
 use crate::types::Str;
 use crate::types::{Handle, Map};
@@ -21,38 +20,19 @@ pub(crate) enum EndOptions<'a> {
 }
 
 impl EndOptions<'_> {
-    pub(super) fn role(self) -> Role {
+    pub(crate) fn role(self) -> Role {
         match self {
             Self::Sender(_) => Role::Sender,
             Self::Receiver(_) => Role::Receiver,
         }
     }
 
-    /// Returns `true` if the application asks for the link to be resumable.
-    fn is_resumable(self) -> bool {
+    /// Returns the code that resumes the link, if the application asks for it to be resumable.
+    pub(crate) fn resumption(self) -> Option<&'static dyn ResumptionCode> {
         match self {
-            Self::Sender(options) => options.resumable,
-            Self::Receiver(options) => options.resumable,
+            Self::Sender(options) => options.resumption,
+            Self::Receiver(options) => options.resumption,
         }
-    }
-
-    /// Returns the recovery of a resumable link, or of one that is resumed with its state.
-    pub(super) fn recovery(self, state: Option<LinkState>, attaches: bool) -> Option<Box<Recovery>> {
-        let mut recovery = match state {
-            Some(state) => {
-                let mut recovery = Recovery::resuming(state);
-                recovery.rounds.options = Some(RoundOptions::of(self));
-                recovery.rounds.attaches = attaches;
-                recovery
-            }
-            None if self.is_resumable() => Recovery::default(),
-            None => return None,
-        };
-        recovery.sends_anew = match self {
-            Self::Sender(options) => !options.reports_unknown,
-            Self::Receiver(_) => false,
-        };
-        Some(Box::new(recovery))
     }
 
     /// Returns `true` if this end has a terminus: from the options, or from the peer's attach. An attach
@@ -65,7 +45,7 @@ impl EndOptions<'_> {
     }
 
     /// Returns the termini in the options.
-    pub(super) fn termini(&self) -> (Option<&Source>, Option<&Terminus>) {
+    pub(crate) fn termini(&self) -> (Option<&Source>, Option<&Terminus>) {
         match self {
             Self::Sender(options) => (options.source.as_deref(), options.target.as_deref()),
             Self::Receiver(options) => (options.source.as_deref(), options.target.as_deref()),

@@ -35,7 +35,6 @@ mod end_options;
 mod halves;
 mod names;
 mod receiver;
-mod resumable;
 mod sender;
 
 use alloc::boxed::Box;
@@ -50,7 +49,7 @@ pub(crate) use sender::{Sender, Sending, SendingEnd};
 
 use super::delivery::{Chain, Tags};
 use super::reason::Reason;
-use super::recovery::Recovery;
+use super::recovery::RecoverySlot;
 use crate::types::{Fields, Key, LinkIx, LinkKey, ReceiverKey, SenderKey, SessionIx, Str, Symbol};
 use crate::wire::{ReceiverSettleMode, Role, SenderSettleMode};
 
@@ -95,7 +94,7 @@ pub(crate) struct Link {
     pub(crate) chain: Chain,
     pub(crate) tags: Tags,
     /// The part that only resumable links have.
-    pub(crate) recovery: Option<Box<Recovery>>,
+    pub(crate) recovery: RecoverySlot,
     pub(crate) end: LinkEnd,
 }
 
@@ -151,7 +150,7 @@ impl Link {
             counted: 0,
             chain: Chain::default(),
             tags: Tags::default(),
-            recovery: None,
+            recovery: RecoverySlot::default(),
             end,
         }
     }

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::hooks::Resumable;
 use super::state::{LastKey, LinkState, UnsettledDelivery};
 use crate::machine::command_error::LinkError;
 use crate::machine::delivery::forget;
@@ -82,18 +83,18 @@ impl Endpoints {
     /// Captures the state of a resumable link that ends. Returns the event that hands it over.
     ///
     /// Its deliveries are forgotten without a report, except those that the application reads in pieces.
-    pub(crate) fn suspend(&mut self, index: LinkIx, closed: bool) -> Option<Event> {
+    pub(super) fn suspend(&mut self, index: LinkIx, closed: bool) -> Option<Event> {
         // A link that is closed for good has no state. A peer that refuses to resume it has not seen the state.
-        if closed && !self.links.at(index)?.recovery.as_ref()?.awaits_map {
+        if closed && !self.links.at(index)?.recovery.as_deref()?.awaits_map {
             return None;
         }
-        self.links.at(index)?.recovery.as_ref()?;
+        self.links.at(index)?.recovery.as_deref()?;
         self.finish_updates();
         let mut state = self.link_state(index)?;
         let live = self.captured(index);
         let link = self.links.at(index)?;
         let public = link.public_key();
-        let recovery = link.recovery.as_mut()?;
+        let recovery = link.recovery.as_deref_mut()?;
         state.deliveries = live;
         state.deliveries.extend(recovery.rounds.unknown.drain(..));
         recovery.clear();
@@ -108,7 +109,7 @@ impl Endpoints {
         };
         let session = link.session.index;
         self.begun_session(session)?;
-        let suspended = self.suspend(index, false);
+        let suspended = self.resumption.and_then(|hooks| (hooks.suspend)(self, index, false));
         self.fx.events.extend(suspended);
         if self.fail_link(index, &LinkFault::Stolen) { Ok(()) } else { Err(LinkError::NoSession) }
     }
@@ -122,7 +123,7 @@ impl Endpoints {
             .unsettled(index)
             .filter_map(|key| Some((key.number(), self.unsettled_delivery(link, key)?)))
             .collect();
-        let waiting = link.recovery.iter().flat_map(|recovery| {
+        let waiting = link.recovery.as_deref().into_iter().flat_map(|recovery| {
             let steps = recovery.steps.iter().map(|step| &step.delivery);
             steps.chain(recovery.pending.iter()).cloned()
         });
@@ -159,7 +160,7 @@ impl Endpoints {
     }
 
     /// Forgets all deliveries of a suspended link, whose state the application has.
-    pub(crate) fn forget_all_quietly(&mut self, index: LinkIx) {
+    pub(super) fn forget_all_quietly(&mut self, index: LinkIx) {
         let numbers: Vec<u64> = self.unsettled(index).map(DeliveryKey::number).collect();
         let held = self.forget_quietly(index, &numbers);
         if let Some(session) = self.links.at(index).map(|link| link.session) {

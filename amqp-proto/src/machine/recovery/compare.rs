@@ -13,14 +13,17 @@ use crate::machine::endpoints::Endpoints;
 use crate::machine::event::Event;
 use crate::machine::link::{Arrival, Held, LinkEnd, Progress, Resumption};
 use crate::types::{DeliveryKey, DeliveryTag, Limits, LinkIx, Map, ReceiverKey, Tree, TreeSet, Value};
-use crate::wire::{DeliveryState, Role};
+use crate::wire::{Attach, DeliveryState, Role};
 
 impl Endpoints {
     /// Compares the peer's unsettled map with the deliveries of a link that this end resumes.
-    pub(crate) fn compare_maps(&mut self, index: LinkIx, theirs: Option<&Map>, is_incomplete: bool) {
+    pub(super) fn compare_maps(&mut self, index: LinkIx, attach: &Attach) {
+        let (theirs, is_incomplete) = (attach.unsettled.as_ref(), attach.incomplete_unsettled);
         let Some(link) = self.links.at(index) else { return };
         let public = link.public_key();
-        let Some(recovery) = link.recovery.as_mut().filter(|recovery| recovery.awaits_map) else { return };
+        let Some(recovery) = link.recovery.as_deref_mut().filter(|recovery| recovery.awaits_map) else {
+            return;
+        };
         recovery.awaits_map = false;
         let is_first = !core::mem::replace(
             &mut recovery.rounds.is_open,
@@ -53,7 +56,9 @@ impl Endpoints {
         is_incomplete: bool,
     ) {
         let Some(link) = self.links.at(index) else { return };
-        let (Some(recovery), LinkEnd::Sender(sender)) = (&mut link.recovery, &mut link.end) else { return };
+        let (Some(recovery), LinkEnd::Sender(sender)) = (link.recovery.as_deref_mut(), &mut link.end) else {
+            return;
+        };
         let is_open = recovery.rounds.is_open;
         for delivery in recovery.pending.take(|tag| !is_incomplete || theirs.contains_key(tag)) {
             let known = theirs.get(&delivery.tag);
@@ -76,7 +81,10 @@ impl Endpoints {
     /// Settles the deliveries that the sender does not consider unsettled [2.6.13].
     fn settle_unknown(&mut self, index: LinkIx, theirs: &Tree<DeliveryTag, Option<DeliveryState>>) {
         let Some(link) = self.links.at(index) else { return };
-        let (key, public, Some(recovery)) = (link.key, link.public_key(), &mut link.recovery) else { return };
+        let (key, public, Some(recovery)) = (link.key, link.public_key(), link.recovery.as_deref_mut())
+        else {
+            return;
+        };
         let session = link.session;
         let LinkEnd::Receiver(receiver) = &mut link.end else { return };
         for (number, delivery) in (0..).zip(recovery.pending.take(|tag| !theirs.contains_key(tag))) {

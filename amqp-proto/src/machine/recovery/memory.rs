@@ -4,15 +4,18 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::hooks::Resumable;
 use super::position::end_of;
 use super::resume::Action;
+use super::resumed::skip;
 use super::rounds::Rounds;
 use super::state::{LinkState, UnsettledDelivery};
 use crate::machine::command_error::SendError;
 use crate::machine::link::Arrival;
 use crate::message::Payload;
-use crate::types::{DeliveryTag, Limits, Tree};
-use crate::wire::{Attach, Received, Source, Terminus};
+use crate::types::{DeliveryTag, Limits, Map, Tree};
+use crate::wire::{Attach, Received, Role, Source, Terminus};
+use bytes::Bytes;
 
 /// The part of a link's state that only resumable links have.
 #[derive(Debug, Default)]
@@ -64,26 +67,46 @@ impl Recovery {
         recovery
     }
 
-    /// Notes the termini of this end's attach.
-    pub(crate) fn attached(&mut self, attach: &Attach) {
+    pub(crate) fn keep(&mut self, number: u64, kept: Kept) {
+        self.kept_octets += kept.message.len() as u64;
+        self.kept.insert(number, kept);
+    }
+
+    pub(crate) fn kept(&self, number: u64) -> Option<&Kept> {
+        self.kept.get(&number)
+    }
+
+    /// Returns the deliveries that wait to be resumed, oldest first.
+    pub(crate) fn unresumed(&self) -> impl Iterator<Item = &UnsettledDelivery> {
+        let steps = self.steps.iter().map(|step| &step.delivery);
+        steps.chain(&self.rounds.unknown).chain(self.pending.iter())
+    }
+}
+
+impl Resumable for Recovery {
+    fn attached(&mut self, attach: &Attach) {
         self.source.clone_from(&attach.source);
         self.target.clone_from(&attach.target);
     }
 
-    /// Returns the number of message octets that are kept.
-    pub(crate) fn kept_octets(&self) -> u64 {
+    fn unsettled_map(&mut self, role: Role, room: usize) -> Option<(Map, bool)> {
+        if !self.awaits_map {
+            return None;
+        }
+        let map = self.map(role, room);
+        Some((map, self.rounds.is_ours_incomplete))
+    }
+
+    fn is_in_round(&self) -> bool {
+        self.rounds.is_open
+    }
+
+    fn kept_octets(&self) -> u64 {
         self.kept_octets
     }
 
-    /// Checks whether a message may be sent.
     #[cold]
-    pub(crate) fn permit(
-        &self,
-        resumes: bool,
-        settled: bool,
-        octets: usize,
-        limits: &Limits,
-    ) -> Result<(), SendError> {
+    fn permit(&self, resumes: bool, settled: bool, octets: usize, limits: &Limits) -> Result<(), SendError> {
         let kept = self.kept_octets.saturating_add(octets as u64);
         if resumes {
             Err(SendError::NoCredit)
@@ -94,60 +117,46 @@ impl Recovery {
         }
     }
 
-    pub(crate) fn keep(&mut self, number: u64, kept: Kept) {
-        self.kept_octets += kept.message.len() as u64;
-        self.kept.insert(number, kept);
+    fn keep_begun(&mut self, number: u64, message_format: u32) {
+        self.keep(number, Kept { message: Payload::new(), message_format, is_partial: true });
     }
 
-    /// Notes the length of a message that the application takes.
-    #[cold]
-    pub(crate) fn note_taken(&mut self, arrival: &Arrival) {
-        self.taken.insert(arrival.number, end_of(&arrival.payload, arrival.message_format));
-    }
-
-    /// Adds octets to a message that is being sent.
-    pub(crate) fn keep_more(&mut self, number: u64, octets: impl Iterator<Item = bytes::Bytes>) {
+    fn keep_more(&mut self, number: u64, octets: &[Bytes]) {
         if let Some(kept) = self.kept.get_mut(&number) {
             let before = kept.message.len();
-            kept.message.extend(octets);
+            kept.message.extend(octets.iter().filter(|chunk| !chunk.is_empty()).cloned());
             self.kept_octets += (kept.message.len() - before) as u64;
         }
     }
 
-    /// Notes that a message is whole.
-    pub(crate) fn finish(&mut self, number: u64) {
+    fn finish(&mut self, number: u64) {
         if let Some(kept) = self.kept.get_mut(&number) {
             kept.is_partial = false;
         }
     }
 
-    pub(crate) fn kept(&self, number: u64) -> Option<&Kept> {
-        self.kept.get(&number)
+    fn note_taken(&mut self, arrival: &Arrival) {
+        self.taken.insert(arrival.number, end_of(&arrival.payload, arrival.message_format));
     }
 
-    /// Forgets a delivery that is settled or lost.
-    #[cold]
-    pub(crate) fn forget(&mut self, number: u64) {
+    fn skip(&mut self, payload: &mut Bytes) {
+        skip(payload, &mut self.overlap);
+    }
+
+    fn forget(&mut self, number: u64) {
         self.taken.remove(&number);
         if let Some(kept) = self.kept.remove(&number) {
             self.kept_octets -= kept.message.len() as u64;
         }
     }
 
-    /// Forgets all deliveries.
-    pub(crate) fn clear(&mut self) {
+    fn clear(&mut self) {
         self.pending = Pending::default();
         self.steps.clear();
         self.rounds = Rounds::default();
         self.kept.clear();
         self.kept_octets = 0;
         self.taken.clear();
-    }
-
-    /// Returns the deliveries that wait to be resumed, oldest first.
-    pub(crate) fn unresumed(&self) -> impl Iterator<Item = &UnsettledDelivery> {
-        let steps = self.steps.iter().map(|step| &step.delivery);
-        steps.chain(&self.rounds.unknown).chain(self.pending.iter())
     }
 }
 

@@ -13,8 +13,10 @@
 
 mod capture;
 mod compare;
+mod hooks;
 mod memory;
 mod position;
+mod prepare;
 mod resume;
 mod resumed;
 mod rounds;
@@ -24,9 +26,7 @@ mod steps;
 mod suspension;
 
 pub(crate) use compare::read_state;
-pub(crate) use memory::{Kept, Recovery};
-pub(crate) use resumed::skip;
-pub(crate) use rounds::RoundOptions;
+pub(crate) use hooks::{Hooks, RecoverySlot, Resumable, hooks_in};
 pub use saved::LinkStateError;
 pub use state::{LinkState, UnsettledDelivery};
 pub(crate) use suspension::Suspension;

@@ -18,8 +18,7 @@ use crate::wire::{DeliveryState, ReceiverSettleMode, Role, SenderSettleMode, Tra
 
 impl Endpoints {
     /// Handles a transfer that resumes a delivery. Faults of a session or a link are answered here.
-    #[cold]
-    pub(crate) fn on_resuming_frame(
+    pub(super) fn on_resuming_frame(
         &mut self,
         channel: u16,
         transfer: &Transfer,
@@ -40,7 +39,7 @@ impl Endpoints {
         let link = self.links.peek(at)?;
         let LinkEnd::Receiver(receiver) = &link.end else { return None };
         let tag = transfer.delivery_tag?;
-        let is_known = link.recovery.as_ref().is_some_and(|recovery| recovery.pending.contains(&tag));
+        let is_known = link.recovery.as_deref().is_some_and(|recovery| recovery.pending.contains(&tag));
         let is_first = receiver.partial().is_none() && link.halves.local() == LinkHalf::Attached;
         (is_known && is_first).then_some(at)
     }
@@ -65,7 +64,8 @@ impl Endpoints {
         if number < ledger.next() {
             return Err(SessionFault::DeliveryOrder(id.get()).into());
         }
-        let (Some(recovery), LinkEnd::Receiver(receiver)) = (&mut link.recovery, &mut link.end) else {
+        let (Some(recovery), LinkEnd::Receiver(receiver)) = (link.recovery.as_deref_mut(), &mut link.end)
+        else {
             return Ok(());
         };
         if transfer.rcv_settle_mode == Some(ReceiverSettleMode::Second)
@@ -229,7 +229,7 @@ fn joined(
 }
 
 /// Drops octets that were received before.
-pub(crate) fn skip(payload: &mut Bytes, overlap: &mut usize) {
+pub(super) fn skip(payload: &mut Bytes, overlap: &mut usize) {
     let dropped = payload.len().min(*overlap);
     payload.advance(dropped);
     *overlap = overlap.saturating_sub(dropped);

@@ -76,7 +76,7 @@ impl Rounds {
 
 impl Recovery {
     /// Returns this end's unsettled map, with as many deliveries as fit in this number of octets, but at least one.
-    pub(crate) fn map(&mut self, role: Role, room: usize) -> Map {
+    pub(super) fn map(&mut self, role: Role, room: usize) -> Map {
         let Rounds { named, shown, .. } = &mut self.rounds;
         // The peer can resume what it has named; it learns of the others in turn.
         let rank = |delivery: &UnsettledDelivery| match (
@@ -109,7 +109,7 @@ impl Recovery {
 
 impl Endpoints {
     /// Ends the rounds whose deliveries are settled.
-    pub(crate) fn end_rounds(&mut self) {
+    pub(super) fn end_rounds(&mut self) {
         let over: Vec<LinkIx> =
             self.in_rounds.iter().copied().filter(|index| self.is_round_over(*index)).collect();
         for index in over {
@@ -120,13 +120,13 @@ impl Endpoints {
     }
 
     /// Returns `true` if a round can be ended.
-    pub(crate) fn has_ended_round(&self) -> bool {
+    pub(super) fn has_ended_round(&self) -> bool {
         self.in_rounds.iter().any(|index| self.is_round_over(*index))
     }
 
     fn is_round_over(&self, index: LinkIx) -> bool {
         let Some(link) = self.links.peek(index) else { return true };
-        let Some(recovery) = &link.recovery else { return true };
+        let Some(recovery) = link.recovery.as_deref() else { return true };
         let LinkEnd::Sender(sender) = &link.end else { return true };
         link.chain.len() == 0 && recovery.steps.is_empty() && sender.sending.is_none() && link.is_complete()
     }
@@ -136,7 +136,7 @@ impl Endpoints {
     pub(super) fn begin_round(&mut self, index: LinkIx) -> bool {
         let Some(link) = self.links.at(index) else { return false };
         let is_sender = link.sender().is_some();
-        let Some(recovery) = &mut link.recovery else { return false };
+        let Some(recovery) = link.recovery.as_deref_mut() else { return false };
         let doubtful = recovery.pending.len() + recovery.steps.len();
         if recovery.rounds.is_hopeless(doubtful) {
             // The application gets the state back.
@@ -152,10 +152,10 @@ impl Endpoints {
     }
 
     /// Goes on to the next round of a link that is detached at both ends. Returns `false` if there is none.
-    pub(crate) fn next_round(&mut self, index: LinkIx, reason: &Reason) -> bool {
+    pub(super) fn next_round(&mut self, index: LinkIx, reason: &Reason) -> bool {
         self.in_rounds.retain(|other| *other != index);
         let Some(link) = self.links.at(index) else { return false };
-        let Some(recovery) = &link.recovery else { return false };
+        let Some(recovery) = link.recovery.as_deref() else { return false };
         if !recovery.rounds.is_open || reason.error.is_some() || link.has_failed {
             return false;
         }
@@ -164,7 +164,7 @@ impl Endpoints {
         let deliveries = self.captured(index);
         if let Some(link) = self.links.at(index) {
             let held = link.stop();
-            if let Some(recovery) = &mut link.recovery {
+            if let Some(recovery) = link.recovery.as_deref_mut() {
                 recovery.pending = Pending::default();
                 deliveries.into_iter().for_each(|delivery| recovery.pending.push(delivery));
                 recovery.steps.clear();
@@ -184,8 +184,8 @@ impl Endpoints {
 
     /// Accepts a link that the peer attaches for the next round. Returns `false` if it is for the application to
     /// accept.
-    pub(crate) fn accept_round(&mut self, index: LinkIx) -> bool {
-        let recovery = self.links.at(index).and_then(|link| link.recovery.as_ref());
+    pub(super) fn accept_round(&mut self, index: LinkIx) -> bool {
+        let recovery = self.links.at(index).and_then(|link| link.recovery.as_deref());
         if !recovery.is_some_and(|recovery| recovery.rounds.is_open) {
             return false;
         }
@@ -196,11 +196,11 @@ impl Endpoints {
     }
 
     fn round_options(&mut self, index: LinkIx) -> Option<RoundOptions> {
-        self.links.at(index)?.recovery.as_mut()?.rounds.options.take()
+        self.links.at(index)?.recovery.as_deref_mut()?.rounds.options.take()
     }
 
     fn keep_round_options(&mut self, index: LinkIx, options: RoundOptions) {
-        if let Some(recovery) = self.links.at(index).and_then(|link| link.recovery.as_mut()) {
+        if let Some(recovery) = self.links.at(index).and_then(|link| link.recovery.as_deref_mut()) {
             recovery.rounds.options = Some(options);
         }
     }

@@ -31,15 +31,15 @@ struct Planned {
 
 impl Endpoints {
     /// Takes the steps of a sender that are possible now. Returns `true` if no step is left.
-    pub(crate) fn resume_more(&mut self, index: LinkIx) -> bool {
+    pub(super) fn resume_more(&mut self, index: LinkIx) -> bool {
         // Writing a transfer reports that the next one may follow; the loop does that already.
-        match self.links.at(index).and_then(|link| link.recovery.as_mut()) {
+        match self.links.at(index).and_then(|link| link.recovery.as_deref_mut()) {
             Some(recovery) if !recovery.is_stepping => recovery.is_stepping = true,
             Some(_) => return false,
             None => return true,
         }
         let is_done = self.take_steps(index);
-        if let Some(recovery) = self.links.at(index).and_then(|link| link.recovery.as_mut()) {
+        if let Some(recovery) = self.links.at(index).and_then(|link| link.recovery.as_deref_mut()) {
             recovery.is_stepping = false;
         }
         is_done
@@ -50,7 +50,8 @@ impl Endpoints {
             let can_send = self.has_room(index);
             let Some(link) = self.links.at(index) else { return true };
             let public = link.public_key();
-            let (Some(recovery), LinkEnd::Sender(sender)) = (&mut link.recovery, &mut link.end) else {
+            let (Some(recovery), LinkEnd::Sender(sender)) = (link.recovery.as_deref_mut(), &mut link.end)
+            else {
                 return true;
             };
             let Some(step) = recovery.steps.pop_front() else {
@@ -103,7 +104,7 @@ impl Endpoints {
         }
         let LinkEnd::Sender(sender) = &mut link.end else { return };
         sender.credit.send();
-        let Some(recovery) = &mut link.recovery else { return };
+        let Some(recovery) = link.recovery.as_deref_mut() else { return };
         if is_unsettled {
             if let Some(message) = message.clone() {
                 recovery.keep(number, Kept { message, message_format, is_partial: false });

@@ -19,7 +19,6 @@ use crate::machine::event::Event;
 use crate::machine::fault::{Fault, LinkFault, SessionFault};
 use crate::machine::halves::Half;
 use crate::machine::link::{Arrival, Held, Link, LinkEnd, LinkHalf, Progress, Receiver, Resumption};
-use crate::machine::recovery::skip;
 use crate::machine::session::Session;
 use crate::message::Payload;
 use crate::types::{DeliveryKey, DeliveryTag, Key, Limits, LinkIx, ReceiverKey, SessionIx};
@@ -99,7 +98,7 @@ impl Endpoints {
             };
         }
         // The arrival is looked at in its place, since it is copied no more often than necessary.
-        if let (Some(recovery), Some(arrival)) = (&mut link.recovery, receiver.inbox.front()) {
+        if let (Some(recovery), Some(arrival)) = (link.recovery.get_mut(), receiver.inbox.front()) {
             recovery.note_taken(arrival);
         }
         let arrival = receiver.inbox.pop_front()?;
@@ -283,9 +282,9 @@ fn take_more(
     let (number, ignored) = (arrival.number, arrival.resumption.is_ignored());
     let mut payload = payload;
     if arrival.resumption == Resumption::Joined
-        && let Some(recovery) = &mut link.recovery
+        && let Some(recovery) = link.recovery.get_mut()
     {
-        skip(&mut payload, &mut recovery.overlap);
+        recovery.skip(&mut payload);
     }
     if !ignored {
         keep(&mut arrival, session, streaming, payload);
