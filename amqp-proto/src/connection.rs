@@ -14,7 +14,7 @@ use crate::config::{Options, SessionOptions};
 use crate::machine::{
     Deadline, EMPTY_FRAME, Event, Machine, Reading, Security, SessionError, StaleKey, TracedFrame,
 };
-use crate::sasl::{ClientSasl, Identity, ServerSasl};
+use crate::sasl::{ClientDialogue, ClientSasl, Identity, ServerDialogue, ServerSasl};
 use crate::types::{
     DeliveryKey, Limits, Moment, ReceiverKey, SenderKey, SessionKey, Symbol, TransactionId, TransactionKey,
 };
@@ -123,22 +123,22 @@ impl Connection {
     /// Returns the client end, which connects and speaks first [2.2]. Its header and open are in the output
     /// at once.
     pub fn client(options: Options, now: Moment) -> Self {
-        Self::new(options, Security::Client, now)
+        Self::new(options, Security::Client(None), now)
     }
 
     /// Returns the client end, with authentication before the open [5.3].
     pub fn client_with_sasl(options: Options, sasl: ClientSasl, now: Moment) -> Self {
-        Self::new(options, Security::ClientSasl(Box::new(sasl)), now)
+        Self::new(options, Security::Client(Some(Box::new(ClientDialogue::new(sasl)))), now)
     }
 
     /// Returns the server end, which answers the client's open with its own.
     pub fn server(options: Options, now: Moment) -> Self {
-        Self::new(options, Security::Server, now)
+        Self::new(options, Security::Server(None), now)
     }
 
     /// Returns the server end, with authentication of the client before the open [5.3].
     pub fn server_with_sasl(options: Options, sasl: ServerSasl, now: Moment) -> Self {
-        Self::new(options, Security::ServerSasl(Box::new(sasl)), now)
+        Self::new(options, Security::Server(Some(Box::new(ServerDialogue::new(sasl)))), now)
     }
 
     /// Returns the greatest memory use of a connection with these limits, in octets, whatever its peer does: the

@@ -44,7 +44,8 @@ pub struct ClientProfile {
     /// The mechanisms of the application, the preferred one first.
     own: Vec<OwnMechanism>,
     external: Option<ExternalClient>,
-    token: Option<Token>,
+    /// The token, and the function that makes its mechanisms: a program without a token is linked without them.
+    token: Option<(Token, TokenMechanism)>,
     login: Option<Login>,
     anonymous: Option<AnonymousClient>,
     plain_in_clear: bool,
@@ -69,7 +70,7 @@ impl ClientProfile {
     /// Allows OAUTHBEARER, and XOAUTH2 and PLAIN if the token has a user, on encrypted transports only.
     #[must_use]
     pub fn with_token(mut self, token: Token) -> Self {
-        self.token = Some(token);
+        self.token = Some((token, Token::mechanism));
         self
     }
 
@@ -152,10 +153,9 @@ impl ClientProfile {
         if let Some(external) = self.external.as_ref().filter(|_| open(&EXTERNAL)) {
             return Ok(Box::new(external.clone()));
         }
-        let token = self
-            .token
-            .as_ref()
-            .and_then(|token| token.mechanism(token.mechanisms().iter().find(|name| open(name))?));
+        let token = self.token.as_ref().and_then(|(token, mechanism)| {
+            mechanism(token, token.mechanisms().iter().find(|name| open(name))?)
+        });
         let has_token = token.is_some();
         if let Some(token) = token.filter(|_| link == TransportSecurity::Encrypted) {
             return Ok(token);
@@ -186,7 +186,7 @@ impl ClientProfile {
     fn allowed(&self) -> Vec<Symbol> {
         let mut names: Vec<_> = self.own.iter().map(|own| own.begin().name()).collect();
         names.extend(self.external.as_ref().map(|_| EXTERNAL));
-        names.extend(self.token.iter().flat_map(Token::mechanisms).cloned());
+        names.extend(self.token.iter().flat_map(|(token, _)| token.mechanisms()).cloned());
         if self.login.is_some() {
             #[cfg(feature = "scram")]
             names.extend(ScramHash::STRONGEST_FIRST.into_iter().map(ScramHash::mechanism));
@@ -201,6 +201,9 @@ impl ClientProfile {
         self.only.as_ref().is_none_or(|only| only.contains(name))
     }
 }
+
+/// Returns the mechanism of a token with this name.
+type TokenMechanism = fn(&Token, &Symbol) -> Option<Box<dyn ClientMechanism>>;
 
 /// The security of a transport against eavesdroppers. Only the maker of the transport knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -79,11 +79,6 @@ impl ServerSasl {
         self.plain_in_clear = true;
         self
     }
-
-    /// Returns `true` if clients may skip SASL.
-    pub(crate) fn is_optional(&self) -> bool {
-        self.optional
-    }
 }
 
 /// The action after a SASL frame.
@@ -114,8 +109,13 @@ enum ClientState {
 }
 
 impl ClientDialogue {
-    pub(crate) fn new(sasl: Box<ClientSasl>, hostname: Option<Str>, rounds: u32) -> Self {
-        Self { state: ClientState::Offered(sasl), hostname, rounds }
+    pub(crate) fn new(sasl: ClientSasl) -> Self {
+        Self { state: ClientState::Offered(Box::new(sasl)), hostname: None, rounds: 0 }
+    }
+
+    /// Sets the host that the client names, and the most challenges that it answers.
+    pub(crate) fn begin(&mut self, hostname: Option<Str>, rounds: u32) {
+        (self.hostname, self.rounds) = (hostname, rounds);
     }
 
     /// Handles a frame of the server.
@@ -178,6 +178,7 @@ fn gave_up(mechanism: &dyn ClientMechanism, failure: MechanismError) -> SaslFail
 #[derive(Debug)]
 pub(crate) struct ServerDialogue {
     state: ServerState,
+    is_optional: bool,
     rounds: u32,
 }
 
@@ -191,14 +192,28 @@ enum ServerState {
 }
 
 impl ServerDialogue {
-    /// Returns the dialogue, and its first frame.
-    pub(crate) fn new(sasl: ServerSasl, rounds: u32) -> (Self, SaslMechanisms) {
-        let ServerSasl { link, mut mechanisms, plain_in_clear, .. } = sasl;
-        if link == TransportSecurity::Clear && !plain_in_clear {
-            mechanisms.retain(|mechanism| mechanism.name() != PLAIN);
+    pub(crate) fn new(mut sasl: ServerSasl) -> Self {
+        if sasl.link == TransportSecurity::Clear && !sasl.plain_in_clear {
+            sasl.mechanisms.retain(|mechanism| mechanism.name() != PLAIN);
         }
-        let names: Many<Symbol> = mechanisms.iter().map(|mechanism| mechanism.name()).collect();
-        (Self { state: ServerState::Offering(mechanisms), rounds }, SaslMechanisms::new(names))
+        Self { state: ServerState::Offering(sasl.mechanisms), is_optional: sasl.optional, rounds: 0 }
+    }
+
+    /// Returns `true` if clients may skip SASL.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.is_optional
+    }
+
+    /// Sets the most challenges that are sent. Returns the first frame.
+    pub(crate) fn begin(&mut self, rounds: u32) -> SaslMechanisms {
+        self.rounds = rounds;
+        let names: Many<Symbol> = match &self.state {
+            ServerState::Offering(mechanisms) => {
+                mechanisms.iter().map(|mechanism| mechanism.name()).collect()
+            }
+            ServerState::Asking(_) | ServerState::Over => Many::new(),
+        };
+        SaslMechanisms::new(names)
     }
 
     /// Handles a frame of the client.

@@ -74,7 +74,9 @@ impl Sub for Moment {
 
 /// Returns a span in milliseconds for the wire: a part of one counts as a whole one, and the longest is 49 days.
 pub(crate) fn whole_millis(span: Duration) -> u32 {
-    u32::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+    // In 64 bits, for which small processors have no long division.
+    let parts = u64::from(span.subsec_nanos().div_ceil(1_000_000));
+    u32::try_from(span.as_secs().saturating_mul(1_000).saturating_add(parts)).unwrap_or(u32::MAX)
 }
 
 impl fmt::Debug for Moment {

@@ -4,12 +4,11 @@ use super::lenient_close::{is_close, read_leniently};
 use super::security::{Handshake, HandshakeStep};
 use super::{Machine, Step};
 use crate::machine::delivery::{Arrived, UsualTransfer};
+use crate::machine::endpoints::Endpoints;
 use crate::machine::fault::ConnectionFault;
 use crate::machine::frame_trace::Direction;
 use crate::machine::halves::Half;
 use crate::machine::input::PlainFrame;
-use crate::machine::reason::Reason;
-use crate::types::Str;
 use crate::wire::{Frame, FrameKind, Performative, ProtocolHeader, ProtocolId, RawFrame};
 
 impl Machine {
@@ -53,6 +52,7 @@ impl Machine {
                 self.mismatch(format_args!("the peer speaks {header}{hint}"));
             }
             HandshakeStep::Failed(failure) => self.unauthenticated(failure),
+            HandshakeStep::Broken(reason) => self.finish(*reason),
         }
     }
 
@@ -152,20 +152,14 @@ impl Machine {
         }
     }
 
-    /// Handles a frame of the SASL layer. A fault ends the connection without an AMQP error, since AMQP has
-    /// not begun.
+    /// Handles a frame of the SASL layer.
     pub(super) fn on_sasl_frame(&mut self, frame: RawFrame) {
         self.timers.hear();
         self.show(&frame);
-        match frame.decode(&self.endpoints.limits) {
-            Ok(Frame::Sasl(body)) => {
-                let (outcome, identity) = self.handshake.on_frame(body, &mut self.endpoints.fx);
-                self.identity = identity.or(self.identity.take());
-                self.after_layer(outcome);
-            }
-            Ok(_) => self.finish(Reason::not_amqp("an AMQP frame inside the security layer")),
-            Err(error) => self.finish(Reason::not_amqp(Str::told(format_args!("{error}")))),
-        }
+        let Endpoints { fx, limits, .. } = &mut self.endpoints;
+        let (outcome, identity) = self.handshake.on_frame(frame, limits, fx);
+        self.identity = identity.or(self.identity.take());
+        self.after_layer(outcome);
     }
 }
 

@@ -115,7 +115,7 @@ impl Machine {
         let options = Options { limits: options.limits.within_memory(), ..options };
         let mut endpoints = Endpoints::new(options.limits.clone());
         let frame_size = options.limits.frame_size().max(MIN_MAX_FRAME_SIZE);
-        let speaks_first = matches!(security, Security::Client);
+        let speaks_first = matches!(security, Security::Client(None));
         endpoints.fx.sasl_frame_size = options.sasl_send_size;
         endpoints.credit = CreditOptions::of(&options);
         endpoints.now = now;
@@ -397,7 +397,7 @@ impl Machine {
 
     fn max_frame_size(&self) -> u32 {
         match self.handshake {
-            Handshake::Client(_) | Handshake::Server(_) => self.options.limits.sasl_frame_size(),
+            Handshake::Sasl { .. } => self.options.limits.sasl_frame_size(),
             _ => self.frame_size,
         }
     }

@@ -1,39 +1,62 @@
 //! The layers before AMQP: protocol headers, and SASL if it is configured [2.2] [5.3].
 
 use alloc::boxed::Box;
+use core::fmt;
 
 use crate::codec::EncodeError;
 use crate::machine::effects::Effects;
-use crate::sasl::{ClientDialogue, ClientSasl, Identity, Next, SaslFailure, ServerDialogue, ServerSasl};
-use crate::types::Str;
-use crate::wire::{ProtocolHeader, SaslBody};
+use crate::machine::reason::Reason;
+use crate::sasl::{ClientDialogue, Identity, Next, SaslFailure, ServerDialogue};
+use crate::types::{Limits, Str};
+use crate::wire::{Frame, ProtocolHeader, RawFrame, SaslBody};
 
-/// The role of this end, and its security layer.
+/// The role of this end, and its SASL layer, if it has one.
 #[derive(Debug)]
 pub(crate) enum Security {
-    /// A client without SASL.
-    Client,
-    ClientSasl(Box<ClientSasl>),
-    /// A server without SASL.
-    Server,
-    ServerSasl(Box<ServerSasl>),
+    Client(Option<Box<dyn SaslLayer>>),
+    Server(Option<Box<dyn SaslLayer>>),
+}
+
+/// The SASL layer of this end. The types of layers are named by the calls that make a connection with one, so a program is
+/// linked with those that it uses.
+pub(crate) trait SaslLayer: Send {
+    /// Returns `true` if clients may skip SASL.
+    fn is_optional(&self) -> bool;
+
+    /// Begins the dialogue, once both headers are known. A server sends its mechanisms.
+    fn begin(&mut self, hostname: Option<&Str>, rounds: u32, fx: &mut Effects) -> Result<(), SaslFailure>;
+
+    /// Handles a frame of the peer.
+    fn on_frame(&mut self, frame: RawFrame, limits: &Limits, fx: &mut Effects) -> SaslStep;
+}
+
+// Not a supertrait: every program with the trait would be linked with the formatting of all that is in there.
+impl fmt::Debug for dyn SaslLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SaslLayer")
+    }
+}
+
+/// The result of a SASL frame.
+pub(crate) enum SaslStep {
+    /// The dialogue continues.
+    Wait,
+    /// The headers of AMQP follow.
+    Done(Identity),
+    Failed(SaslFailure),
+    /// The frame is none of SASL.
+    Broken(Box<Reason>),
 }
 
 /// The state of the layers before AMQP.
 #[derive(Debug)]
 pub(crate) enum Handshake {
     /// This end, the client, has sent a header and waits for the server's.
-    Answer {
-        sent: ProtocolHeader,
-        sasl: Option<Box<ClientSasl>>,
-    },
+    Answer { sent: ProtocolHeader, sasl: Option<Box<dyn SaslLayer>> },
     /// This end, the server, waits for the client's header.
-    Wait {
-        sasl: Option<Box<ServerSasl>>,
-    },
+    Wait { sasl: Option<Box<dyn SaslLayer>> },
     /// SASL frames follow.
-    Client(Box<ClientDialogue>),
-    Server(Box<ServerDialogue>),
+    Sasl { layer: Box<dyn SaslLayer>, is_client: bool },
     /// AMQP frames follow.
     Amqp,
 }
@@ -47,19 +70,20 @@ pub(crate) enum HandshakeStep {
     /// The peer speaks another protocol.
     Mismatch(ProtocolHeader),
     Failed(SaslFailure),
+    /// The peer breaks the rules of the layer.
+    Broken(Box<Reason>),
 }
 
 impl Handshake {
     pub(crate) fn new(security: Security, fx: &mut Effects) -> Self {
         match security {
-            Security::Client => Self::answer(ProtocolHeader::AMQP, None, fx),
-            Security::ClientSasl(sasl) => Self::answer(ProtocolHeader::SASL, Some(sasl), fx),
-            Security::Server => Self::Wait { sasl: None },
-            Security::ServerSasl(sasl) => Self::Wait { sasl: Some(sasl) },
+            Security::Client(None) => Self::answer(ProtocolHeader::AMQP, None, fx),
+            Security::Client(sasl) => Self::answer(ProtocolHeader::SASL, sasl, fx),
+            Security::Server(sasl) => Self::Wait { sasl },
         }
     }
 
-    fn answer(sent: ProtocolHeader, sasl: Option<Box<ClientSasl>>, fx: &mut Effects) -> Self {
+    fn answer(sent: ProtocolHeader, sasl: Option<Box<dyn SaslLayer>>, fx: &mut Effects) -> Self {
         fx.header(sent);
         Self::Answer { sent, sasl }
     }
@@ -80,7 +104,7 @@ impl Handshake {
             Self::Wait { sasl: Some(_) } => Some(ProtocolHeader::SASL),
             Self::Wait { sasl: None } => Some(ProtocolHeader::AMQP),
             // The header was sent already.
-            Self::Answer { .. } | Self::Client(_) | Self::Server(_) | Self::Amqp => None,
+            Self::Answer { .. } | Self::Sasl { .. } | Self::Amqp => None,
         }
     }
 
@@ -92,81 +116,133 @@ impl Handshake {
         rounds: u32,
         fx: &mut Effects,
     ) -> HandshakeStep {
-        match core::mem::replace(self, Self::Amqp) {
+        let (mut layer, is_client) = match core::mem::replace(self, Self::Amqp) {
             Self::Answer { sent, sasl } if sent == header => match sasl {
-                Some(sasl) => {
-                    *self = Self::Client(Box::new(ClientDialogue::new(sasl, hostname.cloned(), rounds)));
-                    HandshakeStep::Wait
-                }
-                None => HandshakeStep::Amqp,
+                Some(sasl) => (sasl, true),
+                None => return HandshakeStep::Amqp,
             },
             Self::Wait { sasl: Some(sasl) } if header == ProtocolHeader::SASL => {
-                let (dialogue, offer) = ServerDialogue::new(*sasl, rounds);
                 fx.header(ProtocolHeader::SASL);
-                if fx.send_sasl(&offer).is_err() {
-                    // All configured mechanisms need an encrypted transport.
-                    return HandshakeStep::Failed(SaslFailure::NothingToOffer);
-                }
-                *self = Self::Server(Box::new(dialogue));
-                HandshakeStep::Wait
+                (sasl, false)
             }
             Self::Wait { sasl }
-                if header == ProtocolHeader::AMQP && sasl.as_deref().is_none_or(ServerSasl::is_optional) =>
+                if header == ProtocolHeader::AMQP && sasl.as_deref().is_none_or(SaslLayer::is_optional) =>
             {
                 fx.header(ProtocolHeader::AMQP);
-                HandshakeStep::Amqp
+                return HandshakeStep::Amqp;
             }
             waiting => {
                 *self = waiting;
-                HandshakeStep::Mismatch(header)
+                return HandshakeStep::Mismatch(header);
             }
-        }
-    }
-
-    /// Returns the failure of a SASL frame of this end that is too large.
-    fn unsendable(&self) -> SaslFailure {
-        match self {
-            Self::Client(dialogue) => dialogue.unsendable(),
-            Self::Answer { .. } | Self::Wait { .. } | Self::Server(_) | Self::Amqp => {
-                SaslFailure::NothingToOffer
-            }
-        }
-    }
-
-    /// Handles a SASL frame of the peer. Returns the client's identity once it is known.
-    pub(crate) fn on_frame(&mut self, body: SaslBody, fx: &mut Effects) -> (HandshakeStep, Option<Identity>) {
-        let (next, is_client) = match self {
-            Self::Client(dialogue) => (dialogue.on_frame(body), true),
-            Self::Server(dialogue) => (dialogue.on_frame(body), false),
-            Self::Answer { .. } | Self::Wait { .. } | Self::Amqp => return (HandshakeStep::Wait, None),
         };
-        match next {
-            Next::Send(body) => match sent(&body, fx) {
-                Ok(()) => (HandshakeStep::Wait, None),
-                Err(EncodeError::TooLarge { octets, limit }) => {
-                    (HandshakeStep::Failed(SaslFailure::OwnFrame { octets, limit }), None)
-                }
-                Err(_) => (HandshakeStep::Failed(self.unsendable()), None),
-            },
-            Next::Done(body, identity) => {
-                if let Some(body) = body {
-                    let _ = sent(&body, fx);
-                }
-                if is_client {
-                    *self = Self::answer(ProtocolHeader::AMQP, None, fx);
-                    (HandshakeStep::Wait, None)
-                } else {
-                    *self = Self::Wait { sasl: None };
-                    (HandshakeStep::Wait, Some(identity))
-                }
-            }
-            Next::Failed(body, failure) => {
-                if let Some(body) = body {
-                    let _ = sent(&body, fx);
-                }
-                (HandshakeStep::Failed(failure), None)
-            }
+        if let Err(failure) = layer.begin(hostname, rounds, fx) {
+            return HandshakeStep::Failed(failure);
         }
+        *self = Self::Sasl { layer, is_client };
+        HandshakeStep::Wait
+    }
+
+    /// Handles a frame of the SASL layer. Returns the client's identity once it is known.
+    pub(crate) fn on_frame(
+        &mut self,
+        frame: RawFrame,
+        limits: &Limits,
+        fx: &mut Effects,
+    ) -> (HandshakeStep, Option<Identity>) {
+        let Self::Sasl { layer, is_client } = self else { return (HandshakeStep::Wait, None) };
+        let is_client = *is_client;
+        match layer.on_frame(frame, limits, fx) {
+            SaslStep::Wait => (HandshakeStep::Wait, None),
+            SaslStep::Done(_) if is_client => {
+                *self = Self::answer(ProtocolHeader::AMQP, None, fx);
+                (HandshakeStep::Wait, None)
+            }
+            SaslStep::Done(identity) => {
+                *self = Self::Wait { sasl: None };
+                (HandshakeStep::Wait, Some(identity))
+            }
+            SaslStep::Failed(failure) => (HandshakeStep::Failed(failure), None),
+            SaslStep::Broken(reason) => (HandshakeStep::Broken(reason), None),
+        }
+    }
+}
+
+impl SaslLayer for ClientDialogue {
+    fn is_optional(&self) -> bool {
+        false
+    }
+
+    fn begin(&mut self, hostname: Option<&Str>, rounds: u32, _: &mut Effects) -> Result<(), SaslFailure> {
+        self.begin(hostname.cloned(), rounds);
+        Ok(())
+    }
+
+    fn on_frame(&mut self, frame: RawFrame, limits: &Limits, fx: &mut Effects) -> SaslStep {
+        match read(frame, limits) {
+            Ok(body) => match self.on_frame(body) {
+                // A client's next frame is a response, which may be too large.
+                Next::Send(body) => match sent(&body, fx) {
+                    Err(error) => SaslStep::Failed(unsent(&error, || self.unsendable())),
+                    Ok(()) => SaslStep::Wait,
+                },
+                next => go_on(next, fx),
+            },
+            Err(reason) => SaslStep::Broken(reason),
+        }
+    }
+}
+
+impl SaslLayer for ServerDialogue {
+    fn is_optional(&self) -> bool {
+        self.is_optional()
+    }
+
+    fn begin(&mut self, _: Option<&Str>, rounds: u32, fx: &mut Effects) -> Result<(), SaslFailure> {
+        // Without a mechanism, all that are configured need an encrypted transport.
+        fx.send_sasl(&self.begin(rounds)).map_err(|_| SaslFailure::NothingToOffer)
+    }
+
+    fn on_frame(&mut self, frame: RawFrame, limits: &Limits, fx: &mut Effects) -> SaslStep {
+        match read(frame, limits) {
+            Ok(body) => go_on(self.on_frame(body), fx),
+            Err(reason) => SaslStep::Broken(reason),
+        }
+    }
+}
+
+/// Reads the body of a SASL frame. A fault ends the connection without an AMQP error, since AMQP has not begun.
+fn read(frame: RawFrame, limits: &Limits) -> Result<SaslBody, Box<Reason>> {
+    match frame.decode(limits) {
+        Ok(Frame::Sasl(body)) => Ok(body),
+        Ok(_) => Err(Box::new(Reason::not_amqp("an AMQP frame inside the security layer"))),
+        Err(error) => Err(Box::new(Reason::not_amqp(Str::told(format_args!("{error}"))))),
+    }
+}
+
+/// Sends the frame that follows.
+fn go_on(next: Next, fx: &mut Effects) -> SaslStep {
+    match next {
+        Next::Send(body) => match sent(&body, fx) {
+            Err(error) => SaslStep::Failed(unsent(&error, || SaslFailure::NothingToOffer)),
+            Ok(()) => SaslStep::Wait,
+        },
+        Next::Done(body, identity) => {
+            let _ = body.map(|body| sent(&body, fx));
+            SaslStep::Done(identity)
+        }
+        Next::Failed(body, failure) => {
+            let _ = body.map(|body| sent(&body, fx));
+            SaslStep::Failed(failure)
+        }
+    }
+}
+
+/// Returns the failure of a frame that cannot be sent.
+fn unsent(error: &EncodeError, unsendable: impl FnOnce() -> SaslFailure) -> SaslFailure {
+    match error {
+        EncodeError::TooLarge { octets, limit } => SaslFailure::OwnFrame { octets: *octets, limit: *limit },
+        _ => unsendable(),
     }
 }
 

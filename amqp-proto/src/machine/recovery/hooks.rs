@@ -103,7 +103,7 @@ pub(crate) fn hooks_in(options: EndOptions<'_>) -> Option<&'static Hooks> {
 }
 
 /// The part of a [`Recovery`] that the rest of the machine needs to know.
-pub(crate) trait Resumable: Any + fmt::Debug + Send + Sync {
+pub(crate) trait Resumable: Any + Send + Sync {
     /// Notes the termini of this end's attach.
     fn attached(&mut self, attach: &Attach);
 
@@ -140,6 +140,13 @@ pub(crate) trait Resumable: Any + fmt::Debug + Send + Sync {
 
     /// Forgets all deliveries.
     fn clear(&mut self);
+}
+
+// Not a supertrait: every program with the trait would be linked with the formatting of all that is in there.
+impl fmt::Debug for dyn Resumable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resumable")
+    }
 }
 
 /// The part of a link's state that only resumable links have.
