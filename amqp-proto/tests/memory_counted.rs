@@ -494,39 +494,47 @@ fn filler() -> Vec<u8> {
     [&[0, 0, 3, 0xfc, 0xff, 0, 0, 0][..], &[0; 0x3f4]].concat()
 }
 
-/// Waiting messages and states are a small part of the input that they came in. They are copied out, so that the blocks of
-/// input can go: the memory that is allocated stays below [`Limits::memory`].
-#[test]
-fn what_waits_does_not_keep_the_input() {
-    type Waits<'a> = &'a dyn Fn(&mut Engine, u32);
-    let outcome = modified(1);
-    let [outcome, in_transaction] = [&outcome, &in_transaction(0, &outcome)];
-    let message = |engine: &mut Engine, _| engine.transfers(IN, [7; 20], |frame| frame.boolean(true));
-    let state_sent =
-        |engine: &mut Engine, _| engine.transfers(IN, [7], |frame| frame.nulls(3).encoded(outcome));
-    let state = |engine: &mut Engine, at: u32| engine.tells(at, at, false, outcome);
-    let retired = |engine: &mut Engine, at: u32| engine.tells(at, at, at.is_multiple_of(2), in_transaction);
-    let waits: [(&str, Waits<'_>); 4] = [
-        ("messages", &message),
-        ("states of the sender", &state_sent),
-        ("states", &state),
-        ("outcomes in a transaction", &retired),
-    ];
-    for (what, waits) in waits {
-        const MEMORY: u64 = 1 << 19;
-        let mut engine = Engine::new(MEMORY);
-        declares(&mut engine, 1);
-        for _ in 0..10 {
-            engine.gets_ten();
-        }
-        let fillers = filler().repeat(12);
-        let taken = measure(|| {
-            for at in 0..100 {
-                waits(&mut engine, at);
-                engine.wire.engine.receive(engine.wire.now, &fillers);
-            }
-        });
-        assert!(engine.is_whole, "{what}: {:?}", engine.conditions);
-        assert!(taken.bytes_current < i64::try_from(MEMORY).unwrap(), "{what}: {}", taken.bytes_current);
+/// Checks that what waits does not keep the input that it came in. It is a small part of that, and is copied out, so that the
+/// blocks of input can go: the memory that is allocated stays below [`Limits::memory`].
+#[track_caller]
+fn assert_input_goes(waits: impl Fn(&mut Engine, u32)) {
+    const MEMORY: u64 = 1 << 19;
+    let mut engine = Engine::new(MEMORY);
+    declares(&mut engine, 1);
+    for _ in 0..10 {
+        engine.gets_ten();
     }
+    let fillers = filler().repeat(12);
+    let taken = measure(|| {
+        for at in 0..100 {
+            waits(&mut engine, at);
+            engine.wire.engine.receive(engine.wire.now, &fillers);
+        }
+    });
+    assert!(engine.is_whole, "{:?}", engine.conditions);
+    let most = i64::try_from(MEMORY).unwrap();
+    assert!(taken.bytes_current < most, "{} octets are allocated", taken.bytes_current);
+}
+
+#[test]
+fn messages_do_not_keep_the_input() {
+    assert_input_goes(|engine, _| engine.transfers(IN, [7; 20], |frame| frame.boolean(true)));
+}
+
+#[test]
+fn states_of_the_sender_do_not_keep_the_input() {
+    let state = modified(1);
+    assert_input_goes(|engine, _| engine.transfers(IN, [7], |frame| frame.nulls(3).encoded(&state)));
+}
+
+#[test]
+fn states_of_the_receiver_do_not_keep_the_input() {
+    let state = modified(1);
+    assert_input_goes(|engine, at| engine.tells(at, at, false, &state));
+}
+
+#[test]
+fn outcomes_in_transactions_do_not_keep_the_input() {
+    let state = in_transaction(0, &modified(1));
+    assert_input_goes(|engine, at| engine.tells(at, at, at.is_multiple_of(2), &state));
 }
