@@ -10,6 +10,7 @@ import argparse
 import collections
 import contextlib
 import hashlib
+import itertools
 import os
 import resource
 import subprocess
@@ -20,13 +21,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import mutants_build as build
 
-FLOOR = 85.0  # per cent of the viable mutants
-SAMPLE = 300
+FLOOR = 90.0  # per cent of the viable mutants
 SLOW = 0.4  # seconds of a processor: slower tests are left out
+LONG = 30.0  # seconds by the clock, of waiting too: longer tests are left out
 MOST_KILLERS = 12
 PATIENCE = 4.0  # seconds of a processor: the tests that a mutant meets take no more
-FOLDERS = [f"amqp-proto/src/{room}/**" for room in ("codec", "machine")]
-COMMAND = ["cargo", "test", "-p", "amqp-proto", "--features", "driver", "--lib", "--test", "core", "--no-run"]
+# The samples, each of so many mutants in these folders of amqp-proto/src.
+SAMPLES = [(300, ("codec", "machine")), (100, ("driver",))]
+# Both adapters run the shared tests, which are those of the driver.
+PACKAGES = ["-p", "amqp-proto", "-p", "amqp-blocking", "-p", "amqp-tokio"]
+PROGRAMS = ["--lib", "--test", "core", "--test", "shared", "--test", "streams"]
+COMMAND = ["cargo", "test", *PACKAGES, "--features", "amqp-proto/driver", *PROGRAMS, "--no-run"]
 
 
 def environment(**more):
@@ -49,52 +54,54 @@ def bounded(seconds):
     return limit
 
 
-def run(program, tests, seconds, **variables):
-    """Runs tests of a program. Returns how they ended, and the seconds of a processor that they took."""
-    command = [program, "--exact", "--test-threads=1", *tests]
-    folder = program[: program.rindex("/target/")] + "/amqp-proto"
+def run(program, tests, seconds, longest, **variables):
+    """Runs tests of a program, for so many seconds of a processor and of a clock at most.
+
+    Returns how they ended, and the seconds of both that they took.
+    """
     child = subprocess.Popen(
-        command,
-        cwd=folder,
+        [program.path, "--exact", "--test-threads=1", *tests],
+        cwd=program.folder,
         env=environment(**variables),
         preexec_fn=bounded(seconds),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    limit = time.monotonic() + 30 + 20 * seconds
+    start = time.monotonic()
     while True:
         pid, status, usage = os.wait4(child.pid, os.WNOHANG)
         if pid:
             child.returncode = 0
             code = os.waitstatus_to_exitcode(status)
             how = "passed" if code == 0 else "hang" if code in (-24, -9) else "failed"
-            return how, usage.ru_utime + usage.ru_stime
-        if time.monotonic() > limit:
+            return how, usage.ru_utime + usage.ru_stime, time.monotonic() - start
+        if time.monotonic() - start > longest:
             child.kill()
         time.sleep(0.002)
 
 
 class Test:
-    def __init__(self, program, name, seconds, reached):
-        self.program, self.name, self.seconds, self.reached = program, name, seconds, reached
+    def __init__(self, program, name, seconds, clock, reached):
+        self.program, self.name, self.reached = program, name, reached
+        self.seconds, self.clock = seconds, clock  # of a processor, and by the clock
 
 
 def record(program, name):
     """Runs a test alone. Returns it with the mutants that it reaches; None if it fails or is slow."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "reached")
-        how, seconds = run(program, [name], 4 * SLOW, MUTANTS_REACHED=path)
+        how, seconds, clock = run(program, [name], 4 * SLOW, LONG, MUTANTS_REACHED=path)
         reached = set(map(int, open(path).read().split())) if os.path.exists(path) else set()
     if how == "failed":
         print(f"  left out: {name}: fails although no mutant is on", flush=True)
     if how != "passed":
         return None
-    return Test(program, name, seconds, reached) if seconds <= SLOW else None
+    return Test(program, name, seconds, clock, reached) if seconds <= SLOW else None
 
 
 def tests_of(program):
-    said = subprocess.run([program, "--list"], env=environment(MUTANT="0"), capture_output=True, text=True, check=True)
+    said = subprocess.run([program.path, "--list"], env=environment(MUTANT="0"), capture_output=True, text=True, check=True)
     return [line.removesuffix(": test") for line in said.stdout.splitlines() if line.endswith(": test")]
 
 
@@ -138,7 +145,8 @@ class Court:
             for program in dict.fromkeys(test.program for test in these):
                 own = [test for test in these if test.program == program]
                 seconds = 2 + 10 * sum(test.seconds for test in own)
-                how, _ = run(program, [test.name for test in own], seconds, MUTANT=str(mutant.number))
+                clock = 10 + 10 * sum(test.clock for test in own)
+                how, *_ = run(program, [test.name for test in own], seconds, clock, MUTANT=str(mutant.number))
                 if how != "passed":
                     self.killers[mutant.file] = [*own, *(test for test in killers if test not in own)][:MOST_KILLERS]
                     return "killed" if how == "failed" else "hang"
@@ -158,7 +166,10 @@ def within_patience(tests):
 def chosen(mutants, options):
     """Returns the mutants that are to be tried, in an order that stays the same wherever in their files they stand."""
     mutants = sorted(mutants, key=lambda mutant: hashlib.sha256(mutant.key.encode()).digest())
-    return mutants if options.whole or options.file else mutants[:SAMPLE]
+    if options.whole or options.file:
+        return mutants
+    samples = ([mutant for mutant in mutants if room(mutant) in rooms][:size] for size, rooms in SAMPLES)
+    return list(itertools.chain(*samples))
 
 
 def room(mutant):
@@ -191,7 +202,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
     tree = os.path.abspath(options.tree)
-    mutants = chosen(build.listed(tree, [options.file] if options.file else FOLDERS), options)
+    folders = [f"amqp-proto/src/{room}/**" for _, rooms in SAMPLES for room in rooms]
+    mutants = chosen(build.listed(tree, [options.file] if options.file else folders), options)
     mark_equivalent(mutants, options.equivalent)
     programs = build.build(tree, COMMAND, environment(), mutants, sys.stdout)
     court = Court(recorded(programs, options.jobs))

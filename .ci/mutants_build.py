@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 from collections import Counter, defaultdict
+from typing import NamedTuple
 
 import tree_sitter
 import tree_sitter_rust
@@ -69,6 +70,13 @@ class Mutant:
 
     def branch(self, text):
         return f"/*<{self.number}*/{text}/*>{self.number}*/"
+
+
+class Program(NamedTuple):
+    """A program of tests, and the folder of its package, in which it runs."""
+
+    path: str
+    folder: str
 
 
 def listed(tree, folders):
@@ -262,7 +270,7 @@ def build(tree, command, environment, mutants, log):
         )
         messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         if done.returncode == 0:
-            return [m["executable"] for m in messages if m.get("executable")]
+            return [Program(m["executable"], os.path.dirname(m["manifest_path"])) for m in messages if m.get("executable")]
         dropped = set()
         for message in messages:
             if message["reason"] == "compiler-message" and message["message"]["level"] == "error":
