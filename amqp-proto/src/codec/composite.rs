@@ -37,6 +37,20 @@ pub struct FieldSchema {
     pub default: Option<&'static str>,
 }
 
+/// Both descriptors of a described type, for a search among types without the tables of their fields.
+#[derive(Clone, Copy)]
+pub(crate) struct Names {
+    code: u8,
+    symbol: &'static str,
+}
+
+impl Names {
+    pub(crate) const fn of(schema: &Schema) -> Self {
+        assert!(schema.code <= u8::MAX as u64, "all descriptors of the standard fit an octet");
+        Self { code: schema.code.to_le_bytes()[0], symbol: schema.symbol }
+    }
+}
+
 /// The descriptor of a received value [1.5].
 #[derive(Clone, Copy)]
 pub(crate) enum Descriptor<'a> {
@@ -61,20 +75,20 @@ impl<'a> Descriptor<'a> {
         }
     }
 
-    pub(crate) fn names(self, schema: &Schema) -> bool {
+    pub(crate) fn is(self, names: Names) -> bool {
         match self {
-            Self::Code(code) => code == schema.code,
-            Self::Symbol(name) => name == schema.symbol.as_bytes(),
+            Self::Code(code) => code == u64::from(names.code),
+            Self::Symbol(name) => name == names.symbol.as_bytes(),
             Self::Reserved => false,
         }
     }
 
-    /// Returns the code of the one of `schemas` that has this descriptor.
+    /// Returns the code of the one of `types` that has this descriptor. A code is returned as it is.
     #[inline]
-    pub(crate) fn among(self, schemas: &[Schema]) -> Option<u64> {
+    pub(crate) fn among(self, types: &[Names]) -> Option<u64> {
         match self {
             Self::Code(code) => Some(code),
-            _ => schemas.iter().find(|schema| self.names(schema)).map(|schema| schema.code),
+            _ => types.iter().find(|names| self.is(**names)).map(|names| u64::from(names.code)),
         }
     }
 }
@@ -84,6 +98,7 @@ pub(crate) trait Composite: Sized {
     const SCHEMA: Schema;
     /// The numeric descriptor as one octet; all descriptors of the standard fit.
     const CODE: u8;
+    const NAMES: Names = Names::of(&Self::SCHEMA);
 
     fn decode_fields<'a>(
         decoder: &mut Decoder<'a>,
@@ -106,7 +121,7 @@ pub(crate) trait Composite: Sized {
             (rest, Code::LIST32) => counted(Code::LIST32, rest)?,
             (_, code) => return Err(expected("list", code, input)),
         };
-        if usize::try_from(count).is_ok_and(|count| count <= Self::SCHEMA.fields.len()) {
+        if usize::try_from(count).is_ok_and(|count| count <= const { Self::SCHEMA.fields.len() }) {
             Ok((rest, FieldReader::new(items, count)))
         } else {
             Err(fail(input, DecodeErrorKind::TooManyFields))
@@ -123,10 +138,10 @@ pub(crate) trait Composite: Sized {
     /// Reads the descriptor and the list. The caller has consumed the octet that announces the descriptor.
     fn decode_described<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
         if code != Code::DESCRIBED {
-            return Err(expected(Self::SCHEMA.name, code, input));
+            return Err(expected(const { Self::SCHEMA.name }, code, input));
         }
         let (rest, descriptor) = Descriptor::parse(input)?;
-        if !descriptor.names(&Self::SCHEMA) {
+        if !descriptor.is(Self::NAMES) {
             return Err(fail(input, DecodeErrorKind::Descriptor));
         }
         Self::decode_list(decoder, rest)

@@ -25,7 +25,7 @@ pub use view::{Entries, ValueRef};
 pub(crate) use choice::choices;
 pub(crate) use code::{Code, Width};
 pub(crate) use composite::{
-    COMPOSITE_MOST, Composite, DESCRIPTOR_LEN, Descriptor, composite, decode_one, encode_one,
+    COMPOSITE_MOST, Composite, DESCRIPTOR_LEN, Descriptor, Names, composite, decode_one, encode_one,
 };
 pub(crate) use decode::{Budget, Decode, Decoder};
 pub(crate) use encode::{Encode, Writer, fill};

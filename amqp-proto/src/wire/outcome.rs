@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use super::{AmqpError, Declared, TransactionalState};
 use crate::codec::{
-    Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Parsed, Schema, Writer, composite,
+    Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Names, Parsed, Writer, composite,
     fail,
 };
 use crate::types::{Annotations, Described, Value};
@@ -142,14 +142,14 @@ pub(crate) fn unknown<'a>(
 }
 
 /// The types that are delivery states.
-const STATES: [Schema; 7] = [
-    Received::SCHEMA,
-    Accepted::SCHEMA,
-    Rejected::SCHEMA,
-    Released::SCHEMA,
-    Modified::SCHEMA,
-    Declared::SCHEMA,
-    TransactionalState::SCHEMA,
+const STATES: [Names; 7] = [
+    Received::NAMES,
+    Accepted::NAMES,
+    Rejected::NAMES,
+    Released::NAMES,
+    Modified::NAMES,
+    Declared::NAMES,
+    TransactionalState::NAMES,
 ];
 
 impl Outcome {

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use super::{AmqpError, DeliveryState, ReceiverSettleMode, Role, SenderSettleMode, Source, Terminus};
 use crate::codec::{
-    Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Parsed, Schema, composite, fail,
+    Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Names, Parsed, composite, fail,
 };
 use crate::types::{
     DeliveryNumber, DeliveryTag, Fields, Handle, Many, Map, SequenceNo, Str, Symbol, TransferNumber,
@@ -196,16 +196,16 @@ pub enum Performative {
     Close(Close),
 }
 
-const SCHEMAS: [Schema; 9] = [
-    Open::SCHEMA,
-    Begin::SCHEMA,
-    Attach::SCHEMA,
-    Flow::SCHEMA,
-    Transfer::SCHEMA,
-    Disposition::SCHEMA,
-    Detach::SCHEMA,
-    End::SCHEMA,
-    Close::SCHEMA,
+const TYPES: [Names; 9] = [
+    Open::NAMES,
+    Begin::NAMES,
+    Attach::NAMES,
+    Flow::NAMES,
+    Transfer::NAMES,
+    Disposition::NAMES,
+    Detach::NAMES,
+    End::NAMES,
+    Close::NAMES,
 ];
 
 /// Evaluates the expression with the type inside any performative.
@@ -245,7 +245,7 @@ impl Performative {
             [Code::DESCRIBED, Code::SMALL_ULONG, code, rest @ ..] => (rest, u64::from(*code)),
             [Code::DESCRIBED, rest @ ..] => {
                 let (rest, descriptor) = Descriptor::parse(rest)?;
-                (rest, descriptor.among(&SCHEMAS).unwrap_or_default())
+                (rest, descriptor.among(&TYPES).unwrap_or_default())
             }
             _ => return Err(fail(input, DecodeErrorKind::Expected("performative"))),
         };

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::SaslCode;
 use crate::codec::{
-    Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Parsed, Schema, Writer, composite,
+    Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Names, Parsed, Writer, composite,
     fail,
 };
 use crate::types::{Many, Str, Symbol};
@@ -144,13 +144,8 @@ pub enum SaslBody {
     Outcome(SaslOutcome),
 }
 
-const SCHEMAS: [Schema; 5] = [
-    SaslMechanisms::SCHEMA,
-    SaslInit::SCHEMA,
-    SaslChallenge::SCHEMA,
-    SaslResponse::SCHEMA,
-    SaslOutcome::SCHEMA,
-];
+const TYPES: [Names; 5] =
+    [SaslMechanisms::NAMES, SaslInit::NAMES, SaslChallenge::NAMES, SaslResponse::NAMES, SaslOutcome::NAMES];
 
 /// Evaluates the expression with the type inside any body.
 macro_rules! each_sasl {
@@ -174,7 +169,7 @@ impl SaslBody {
             return Err(fail(input, DecodeErrorKind::Expected("sasl-frame")));
         };
         let (rest, descriptor) = Descriptor::parse(rest)?;
-        match descriptor.among(&SCHEMAS) {
+        match descriptor.among(&TYPES) {
             Some(0x40) => {
                 SaslMechanisms::decode_list(decoder, rest).map(|(rest, body)| (rest, Self::Mechanisms(body)))
             }

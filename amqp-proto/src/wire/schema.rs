@@ -10,7 +10,7 @@ use super::{
     Flow, Header, Modified, Open, Properties, Received, Rejected, Released, SaslChallenge, SaslInit,
     SaslMechanisms, SaslOutcome, SaslResponse, Source, Target, TransactionalState, Transfer,
 };
-use crate::codec::{Descriptor, Schema};
+use crate::codec::{Descriptor, Names, Schema};
 
 /// The described types of the standard, for tools that print or check them.
 ///
@@ -62,7 +62,18 @@ pub const SCHEMAS: [Schema; 40] = [
     FOOTER,
 ];
 
+#[allow(clippy::indexing_slicing)] // while compiling
+static KNOWN: [Names; SCHEMAS.len()] = {
+    let mut known = [Names::of(&SCHEMAS[0]); SCHEMAS.len()];
+    let mut at = 0;
+    while at < SCHEMAS.len() {
+        known[at] = Names::of(&SCHEMAS[at]);
+        at += 1;
+    }
+    known
+};
+
 /// Returns `true` if the descriptor names a type of the standard.
 pub(crate) fn is_known(descriptor: Descriptor<'_>) -> bool {
-    SCHEMAS.iter().any(|schema| descriptor.names(schema))
+    KNOWN.iter().any(|names| descriptor.is(*names))
 }

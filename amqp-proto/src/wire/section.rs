@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::codec::{
-    Code, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Parsed, Schema, Writer, composite, fail,
+    Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Names, Parsed, Schema, Writer,
+    composite, fail,
 };
 use crate::types::{SequenceNo, Str, Symbol, Timestamp, Uuid, Value};
 
@@ -262,10 +263,21 @@ impl SectionKind {
 /// The descriptor of the first kind; the others follow in order.
 const FIRST: u8 = 0x70;
 
+#[allow(clippy::indexing_slicing)] // while compiling
+static NAMES: [Names; SectionKind::ALL.len()] = {
+    let mut names = [Header::NAMES; SectionKind::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = Names::of(&SectionKind::ALL[at].schema());
+        at += 1;
+    }
+    names
+};
+
 /// Returns the kind of section with this descriptor.
 pub(crate) fn section_of(descriptor: Descriptor<'_>) -> Option<SectionKind> {
     match descriptor {
         Descriptor::Code(code) => SectionKind::from_code(code),
-        named => SectionKind::ALL.into_iter().find(|kind| named.names(&kind.schema())),
+        named => named.among(&NAMES).and_then(SectionKind::from_code),
     }
 }

@@ -5,8 +5,8 @@ use alloc::boxed::Box;
 use super::outcome::unknown;
 use super::{Coordinator, DistributionMode, ExpiryPolicy, Outcome, TerminusDurability};
 use crate::codec::{
-    Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Parsed, Schema, Writer, composite,
-    fail,
+    Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Names, Parsed, Schema, Writer,
+    composite, fail,
 };
 use crate::types::{Described, Fields, List, Many, Str, Symbol, Value};
 
@@ -133,7 +133,7 @@ impl core::fmt::Debug for Terminus {
     }
 }
 
-const TARGETS: [Schema; 2] = [Target::SCHEMA, Coordinator::SCHEMA];
+const TARGETS: [Names; 2] = [Target::NAMES, Coordinator::NAMES];
 
 impl Decode for Terminus {
     fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
