@@ -1,11 +1,12 @@
 //! Composites: described lists whose items are fields [1.4]. All are made from tables of one form.
 
+use super::any::AnyComposite;
 use super::code::Code;
 use super::decode::{Decode, Decoder, expected};
 use super::encode::{Encode, Writer, append, is_narrow, octet as size_octet};
 use super::error::{DecodeErrorKind, EncodeError, Fault, Parsed, fail};
-use super::field::{FieldReader, FieldSizes};
-use super::leaf::{be_u64, counted, counted8, octet, variable};
+use super::field::FieldSizes;
+use super::leaf::{be_u64, octet, variable};
 
 /// The description of a described type of the standard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,56 +95,32 @@ impl<'a> Descriptor<'a> {
 }
 
 /// A described list.
-pub(crate) trait Composite: Sized {
+pub(crate) trait Composite: AnyComposite + Sized {
     const SCHEMA: Schema;
     /// The numeric descriptor as one octet; all descriptors of the standard fit.
     const CODE: u8;
     const NAMES: Names = Names::of(&Self::SCHEMA);
+    /// `true` if the composite is written through its fields of any type.
+    const IS_RARE: bool;
 
-    fn decode_fields<'a>(
-        decoder: &mut Decoder<'a>,
-        fields: FieldReader<'a>,
-    ) -> Result<Self, nom::Err<Fault<'a>>>;
-    fn sizes(&self) -> FieldSizes;
-    fn write_fields<'w>(&self, count: usize, writer: Writer<'w>) -> Writer<'w>;
-    /// Writes all fields up to the last set one, and returns their number, too.
-    fn write_unsized<'w>(&self, writer: Writer<'w>) -> (Writer<'w>, u8);
+    /// Reads the list. The caller has consumed the descriptor.
+    fn decode_list<'a>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Self>;
     /// Checks the restrictions that the types of the fields do not express.
     fn check(&self) -> Result<(), EncodeError>;
 
-    /// Reads the header of the list, and returns a reader of its fields. The caller has consumed the descriptor.
+    fn sizes(&self) -> FieldSizes;
+    /// Writes the descriptor and the list, whose sizes are known.
+    fn write_sized<'w>(&self, sizes: FieldSizes, writer: Writer<'w>) -> Writer<'w>;
+    /// Writes all fields up to the last set one, and returns their number, too. The number is 0 if the composite is
+    /// rare: it must be measured.
     #[inline(always)]
-    fn fields(input: &[u8]) -> Parsed<'_, FieldReader<'_>> {
-        let (rest, (count, items)) = match octet(input)? {
-            (rest, Code::LIST8) => counted8(rest)?,
-            // The position for errors: an empty slice at this place in the input.
-            (rest, Code::LIST0) => (rest, (0, rest.split_at(0).0)),
-            (rest, Code::LIST32) => counted(Code::LIST32, rest)?,
-            (_, code) => return Err(expected("list", code, input)),
-        };
-        if usize::try_from(count).is_ok_and(|count| count <= const { Self::SCHEMA.fields.len() }) {
-            Ok((rest, FieldReader::new(items, count)))
-        } else {
-            Err(fail(input, DecodeErrorKind::TooManyFields))
-        }
-    }
-
-    /// Reads the list. The caller has consumed the descriptor.
-    #[inline]
-    fn decode_list<'a>(decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (rest, fields) = Self::fields(input)?;
-        Ok((rest, Self::decode_fields(decoder, fields)?))
+    fn write_unsized<'w>(&self, writer: Writer<'w>) -> (Writer<'w>, u8) {
+        (writer, 0)
     }
 
     /// Reads the descriptor and the list. The caller has consumed the octet that announces the descriptor.
     fn decode_described<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
-        if code != Code::DESCRIBED {
-            return Err(expected(const { Self::SCHEMA.name }, code, input));
-        }
-        let (rest, descriptor) = Descriptor::parse(input)?;
-        if !descriptor.is(Self::NAMES) {
-            return Err(fail(input, DecodeErrorKind::Descriptor));
-        }
+        let rest = described(code, input, const { Self::SCHEMA.name }, Self::NAMES)?;
         Self::decode_list(decoder, rest)
     }
 
@@ -163,12 +140,20 @@ pub(crate) trait Composite: Sized {
             [Code::DESCRIBED, Code::SMALL_ULONG, Self::CODE, Code::LIST8, size_octet(octets + 1), count];
         writer
     }
+}
 
-    /// Writes the descriptor and the list, whose sizes are known.
-    #[inline]
-    fn write_sized<'w>(&self, sizes: FieldSizes, writer: Writer<'w>) -> Writer<'w> {
-        self.write_fields(sizes.count, sizes.write_opening(Self::CODE, writer))
+/// Reads the descriptor of the type `wanted`, and returns the octets behind it.
+fn described<'a>(
+    code: u8,
+    input: &'a [u8],
+    wanted: &'static str,
+    names: Names,
+) -> Result<&'a [u8], nom::Err<Fault<'a>>> {
+    if code != Code::DESCRIBED {
+        return Err(expected(wanted, code, input));
     }
+    let (rest, descriptor) = Descriptor::parse(input)?;
+    if descriptor.is(names) { Ok(rest) } else { Err(fail(input, DecodeErrorKind::Descriptor)) }
 }
 
 /// The length of a descriptor of the standard: the announcing octet, the constructor, the number.
@@ -207,7 +192,7 @@ pub(crate) fn encode_one<T: Composite + Encode>(
 /// "words")`, which is a default that is written if the application sets it. The macro makes the struct, the
 /// schema, the reader, the writer, the sizes, the constructor and `Debug`.
 macro_rules! composite {
-    ($($(#[$meta:meta])* $name:ident = $label:literal $code:literal {
+    ($($(#[$meta:meta])* $pace:ident $name:ident = $label:literal $code:literal {
         $($(#[$doc:meta])* $field:ident: $type:ty, $amqp:literal, $mode:ident $(($default:expr, $words:literal))?;)*
     })*) => {$(
         $(#[$meta])*
@@ -216,90 +201,22 @@ macro_rules! composite {
             $($(#[$doc])* pub $field: $type,)*
         }
 
-        impl $crate::codec::Composite for $name {
-            const SCHEMA: $crate::codec::Schema = $crate::codec::Schema {
-                name: $label,
-                code: $code,
-                symbol: concat!("amqp:", $label, ":list"),
-                fields: &[$($crate::codec::composite!(@schema $field $amqp $mode $(($words))?)),*],
-            };
-            const CODE: u8 = $code;
+        $crate::codec::composite!(@$pace $name = $label $code {
+            $($field: $type, $amqp, $mode $(($default, $words))?;)*
+        });
 
-            #[inline]
-            #[allow(unused_variables)]
-            fn decode_fields<'a>(
-                decoder: &mut $crate::codec::Decoder<'a>,
-                fields: $crate::codec::FieldReader<'a>,
-            ) -> Result<Self, nom::Err<$crate::codec::Fault<'a>>> {
-                $(
-                    let (fields, $field) = fields.$mode(
-                        decoder,
-                        &$crate::codec::FieldName { of: $label, field: stringify!($field) }
-                        $(, $default)?
-                    )?;
-                )*
-                fields.finish()?;
-                Ok(Self { $($field,)* })
+        impl $crate::codec::AnyComposite for $name {
+            fn code(&self) -> u8 {
+                $code
             }
 
-            #[inline]
-            #[allow(unused_mut)]
-            fn sizes(&self) -> $crate::codec::FieldSizes {
-                let mut sizes = $crate::codec::FieldSizes::default();
-                $(
-                    if $crate::codec::composite!(@is_set self, $field, $mode $(($default))?) {
-                        sizes.set($crate::codec::Encode::size(&self.$field));
-                    } else {
-                        sizes.null();
-                    }
-                )*
-                sizes
-            }
-
-            #[inline]
-            #[allow(unused_variables, unused_assignments, unused_mut)]
-            fn write_fields<'w>(
-                &self,
-                count: usize,
-                mut writer: $crate::codec::Writer<'w>,
-            ) -> $crate::codec::Writer<'w> {
-                let mut left = count;
-                $(
-                    if left == 0 {
-                        return writer;
-                    }
-                    left -= 1;
-                    writer = if $crate::codec::composite!(@is_set self, $field, $mode $(($default))?) {
-                        $crate::codec::Encode::write(&self.$field, writer)
-                    } else {
-                        writer.octet($crate::codec::Code::NULL)
-                    };
-                )*
-                writer
-            }
-
-            #[inline]
-            #[allow(unused_mut, unused_variables, unused_assignments)]
-            fn write_unsized<'w>(
-                &self,
-                mut writer: $crate::codec::Writer<'w>,
-            ) -> ($crate::codec::Writer<'w>, u8) {
-                let (mut count, mut nulls) = (0_u8, 0_u8);
-                $(
-                    if $crate::codec::composite!(@is_set self, $field, $mode $(($default))?) {
-                        writer = $crate::codec::Encode::write(&self.$field, writer.nulls(nulls));
-                        count += nulls + 1;
-                        nulls = 0;
-                    } else {
-                        nulls += 1;
-                    }
-                )*
-                (writer, count)
-            }
-
-            fn check(&self) -> Result<(), $crate::codec::EncodeError> {
-                $($crate::codec::composite!(@check self, $field, $mode, concat!($label, ".", stringify!($field)));)*
-                Ok(())
+            fn written(&self) -> $crate::codec::Written<'_> {
+                #[allow(unused_mut)] // of a type without fields
+                let mut written: $crate::codec::Written<'_> = [None; $crate::codec::MOST_FIELDS];
+                if let Some(front) = written.first_chunk_mut() {
+                    *front = [$($crate::codec::composite!(@written self, $field, $mode $(($default))?)),*];
+                }
+                written
             }
         }
 
@@ -310,23 +227,6 @@ macro_rules! composite {
                 input: &'a [u8],
             ) -> $crate::codec::Parsed<'a, Self> {
                 <Self as $crate::codec::Composite>::decode_described(decoder, code, input)
-            }
-        }
-
-        impl $crate::codec::Encode for $name {
-            const MOST: usize = $crate::codec::COMPOSITE_MOST $(+ <$type as $crate::codec::Encode>::MOST)*;
-
-            #[inline]
-            fn extra(&self) -> usize {
-                0 $(+ $crate::codec::Encode::extra(&self.$field))*
-            }
-
-            fn size(&self) -> usize {
-                $crate::codec::DESCRIPTOR_LEN + $crate::codec::Composite::sizes(self).list_len()
-            }
-
-            fn write<'w>(&self, writer: $crate::codec::Writer<'w>) -> $crate::codec::Writer<'w> {
-                $crate::codec::Composite::write_sized(self, $crate::codec::Composite::sizes(self), writer)
             }
         }
 
@@ -378,6 +278,203 @@ macro_rules! composite {
 
         $crate::codec::composite!(@new $name () () $($field: $type, $mode $(($default))?;)*);
     )*};
+
+    (@frequent $name:ident = $label:literal $code:literal {
+        $($field:ident: $type:ty, $amqp:literal, $mode:ident $(($default:expr, $words:literal))?;)*
+    }) => {
+        impl $crate::codec::Composite for $name {
+            const SCHEMA: $crate::codec::Schema = $crate::codec::Schema {
+                name: $label,
+                code: $code,
+                symbol: concat!("amqp:", $label, ":list"),
+                fields: &[$($crate::codec::composite!(@schema $field $amqp $mode $(($words))?)),*],
+            };
+            const CODE: u8 = $code;
+            const IS_RARE: bool = false;
+
+            #[inline]
+            fn decode_list<'a>(
+                decoder: &mut $crate::codec::Decoder<'a>,
+                input: &'a [u8],
+            ) -> $crate::codec::Parsed<'a, Self> {
+                // Apart, so that the list is not copied once more.
+                #[inline]
+                #[allow(unused_variables)]
+                fn read<'a>(
+                    decoder: &mut $crate::codec::Decoder<'a>,
+                    fields: $crate::codec::FieldReader<'a>,
+                ) -> Result<$name, nom::Err<$crate::codec::Fault<'a>>> {
+                    $(
+                        let (fields, $field) = fields.$mode(
+                            decoder,
+                            &$crate::codec::FieldName { of: $label, field: stringify!($field) }
+                            $(, $default)?
+                        )?;
+                    )*
+                    fields.finish()?;
+                    Ok($name { $($field,)* })
+                }
+                let count = const { $name::SCHEMA.fields.len() };
+                let (rest, fields) = $crate::codec::FieldReader::of_list(input, count)?;
+                Ok((rest, read(decoder, fields)?))
+            }
+
+            #[inline]
+            #[allow(unused_mut)]
+            fn sizes(&self) -> $crate::codec::FieldSizes {
+                let mut sizes = $crate::codec::FieldSizes::default();
+                $(
+                    if $crate::codec::composite!(@is_set self, $field, $mode $(($default))?) {
+                        sizes.set($crate::codec::Encode::size(&self.$field));
+                    } else {
+                        sizes.null();
+                    }
+                )*
+                sizes
+            }
+
+            #[inline]
+            #[allow(unused_variables, unused_assignments, unused_mut)]
+            fn write_sized<'w>(
+                &self,
+                sizes: $crate::codec::FieldSizes,
+                writer: $crate::codec::Writer<'w>,
+            ) -> $crate::codec::Writer<'w> {
+                let mut writer = sizes.write_opening(Self::CODE, writer);
+                let mut left = sizes.count;
+                $(
+                    if left == 0 {
+                        return writer;
+                    }
+                    left -= 1;
+                    writer = if $crate::codec::composite!(@is_set self, $field, $mode $(($default))?) {
+                        $crate::codec::Encode::write(&self.$field, writer)
+                    } else {
+                        writer.octet($crate::codec::Code::NULL)
+                    };
+                )*
+                writer
+            }
+
+            #[inline]
+            #[allow(unused_mut, unused_variables, unused_assignments)]
+            fn write_unsized<'w>(
+                &self,
+                mut writer: $crate::codec::Writer<'w>,
+            ) -> ($crate::codec::Writer<'w>, u8) {
+                let (mut count, mut nulls) = (0_u8, 0_u8);
+                $(
+                    if $crate::codec::composite!(@is_set self, $field, $mode $(($default))?) {
+                        writer = $crate::codec::Encode::write(&self.$field, writer.nulls(nulls));
+                        count += nulls + 1;
+                        nulls = 0;
+                    } else {
+                        nulls += 1;
+                    }
+                )*
+                (writer, count)
+            }
+
+            fn check(&self) -> Result<(), $crate::codec::EncodeError> {
+                $($crate::codec::composite!(@check self, $field, $mode, concat!($label, ".", stringify!($field)));)*
+                Ok(())
+            }
+        }
+
+        impl $crate::codec::Encode for $name {
+            const MOST: usize = $crate::codec::COMPOSITE_MOST $(+ <$type as $crate::codec::Encode>::MOST)*;
+
+            #[inline]
+            fn extra(&self) -> usize {
+                0 $(+ $crate::codec::Encode::extra(&self.$field))*
+            }
+
+            fn size(&self) -> usize {
+                $crate::codec::DESCRIPTOR_LEN + $crate::codec::Composite::sizes(self).list_len()
+            }
+
+            fn write<'w>(&self, writer: $crate::codec::Writer<'w>) -> $crate::codec::Writer<'w> {
+                $crate::codec::Composite::write_sized(self, $crate::codec::Composite::sizes(self), writer)
+            }
+        }
+    };
+
+    (@rare $name:ident = $label:literal $code:literal {
+        $($field:ident: $type:ty, $amqp:literal, $mode:ident $(($default:expr, $words:literal))?;)*
+    }) => {
+        impl $crate::codec::Composite for $name {
+            const SCHEMA: $crate::codec::Schema = $crate::codec::Schema {
+                name: $label,
+                code: $code,
+                symbol: concat!("amqp:", $label, ":list"),
+                fields: &[$($crate::codec::composite!(@schema $field $amqp $mode $(($words))?)),*],
+            };
+            const CODE: u8 = $code;
+            const IS_RARE: bool = true;
+
+            fn decode_list<'a>(
+                decoder: &mut $crate::codec::Decoder<'a>,
+                input: &'a [u8],
+            ) -> $crate::codec::Parsed<'a, Self> {
+                static TABLE: $crate::codec::FieldTable = $crate::codec::FieldTable {
+                    of: $label,
+                    fields: &[$((stringify!($field), $crate::codec::composite!(@mandatory $mode))),*],
+                };
+                #[allow(unused_mut)] // of a type without fields
+                let mut list = Self {
+                    $($field: $crate::codec::composite!(@vacant $type, $mode $(($default))?),)*
+                };
+                let rest = $crate::codec::read_list(decoder, input, &TABLE, &mut [$(&mut list.$field),*])?;
+                Ok((rest, list))
+            }
+
+            fn sizes(&self) -> $crate::codec::FieldSizes {
+                let this: &dyn $crate::codec::AnyComposite = self;
+                this.sizes()
+            }
+
+            fn write_sized<'w>(
+                &self,
+                sizes: $crate::codec::FieldSizes,
+                writer: $crate::codec::Writer<'w>,
+            ) -> $crate::codec::Writer<'w> {
+                let this: &dyn $crate::codec::AnyComposite = self;
+                this.write(sizes, writer)
+            }
+
+            fn check(&self) -> Result<(), $crate::codec::EncodeError> {
+                $($crate::codec::composite!(@check self, $field, $mode, concat!($label, ".", stringify!($field)));)*
+                Ok(())
+            }
+        }
+
+        impl $crate::codec::Encode for $name {
+            const MOST: usize = 1;
+
+            fn extra(&self) -> usize {
+                $crate::codec::Encode::size(self)
+            }
+
+            fn size(&self) -> usize {
+                $crate::codec::DESCRIPTOR_LEN + $crate::codec::Composite::sizes(self).list_len()
+            }
+
+            fn write<'w>(&self, writer: $crate::codec::Writer<'w>) -> $crate::codec::Writer<'w> {
+                $crate::codec::Composite::write_sized(self, $crate::codec::Composite::sizes(self), writer)
+            }
+        }
+    };
+
+    (@vacant $type:ty, mandatory) => { <$type as $crate::codec::Vacant>::vacant() };
+    (@vacant $type:ty, required) => { <$type>::default() };
+    (@vacant $type:ty, multiple) => { <$type>::default() };
+    (@vacant $type:ty, optional) => { <$type>::default() };
+    (@vacant $type:ty, default($default:expr)) => { $default };
+
+    (@written $this:expr, $field:ident, default($default:expr)) => {
+        if $this.$field == $default { None } else { Some(&$this.$field) }
+    };
+    (@written $this:expr, $field:ident, $mode:ident $(($default:expr))?) => { Some(&$this.$field) };
 
     (@schema $field:ident $amqp:literal $mode:ident $(($words:literal))?) => {
         $crate::codec::FieldSchema {

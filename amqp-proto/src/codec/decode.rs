@@ -264,6 +264,8 @@ decode! {
     }
 }
 
+super::any::vacant! { u32 u64 Str Symbol DeliveryTag TransactionId Handle TransferNumber }
+
 #[inline]
 fn signed_octet(input: &[u8]) -> Parsed<'_, i8> {
     octet(input).map(|(rest, value)| (rest, value.cast_signed()))
@@ -307,6 +309,10 @@ macro_rules! decode_named {
                     Err(error) => Err(fail(input, DecodeErrorKind::NotAllowed(error.map))),
                 }
             }
+
+            fn is_null(&self) -> bool {
+                self.is_empty()
+            }
         }
     )*};
 }
@@ -316,5 +322,9 @@ decode_named! { Fields Annotations }
 impl Decode for ApplicationProperties {
     fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
         Map::decode(decoder, code, input).map(|(rest, map)| (rest, Self::received(map)))
+    }
+
+    fn is_null(&self) -> bool {
+        self.is_empty()
     }
 }

@@ -32,7 +32,7 @@ pub struct DecodeError(
 struct Found {
     kind: DecodeErrorKind,
     offset: usize,
-    field: Option<&'static FieldName>,
+    field: Option<FieldName>,
 }
 
 impl DecodeError {
@@ -67,7 +67,7 @@ impl DecodeError {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0.kind, f)?;
-        if let Some(name) = self.0.field {
+        if let Some(name) = &self.0.field {
             write!(f, " in {}.", name.of)?;
             name.field.split('_').enumerate().try_for_each(|(at, word)| {
                 f.write_str(if at == 0 { "" } else { "-" })?;
@@ -314,7 +314,7 @@ pub(crate) struct Fault<'a>(Box<FaultAt<'a>>);
 struct FaultAt<'a> {
     at: &'a [u8],
     kind: DecodeErrorKind,
-    field: Option<&'static FieldName>,
+    field: Option<FieldName>,
 }
 
 impl<'a> Fault<'a> {
@@ -324,8 +324,8 @@ impl<'a> Fault<'a> {
     }
 
     /// Sets the field with the fault, unless a field further in is set already.
-    pub(crate) fn within(mut self, field: &'static FieldName) -> Self {
-        self.0.field.get_or_insert(field);
+    pub(crate) fn within(mut self, field: &FieldName) -> Self {
+        self.0.field.get_or_insert(*field);
         self
     }
 

@@ -3,10 +3,10 @@
 use core::fmt::Debug;
 
 use super::code::{Code, Width};
-use super::decode::{Decode, Decoder};
+use super::decode::{Decode, Decoder, expected};
 use super::encode::{Encode, Writer, compound_len, is_narrow, octet as size_octet};
 use super::error::{DecodeErrorKind, Fault, FieldName, Parsed, fail};
-use super::leaf::sized8;
+use super::leaf::{counted, counted8, octet, sized8};
 use super::view::skip;
 use crate::types::{Annotations, ApplicationProperties, Array, Fields, Kind, Many, Symbol, Value};
 
@@ -17,22 +17,34 @@ type Read<'a, T> = Result<(FieldReader<'a>, T), nom::Err<Fault<'a>>>;
 ///
 /// Every method takes the reader and returns it, so that the position stays in registers.
 pub(crate) struct FieldReader<'a> {
-    rest: &'a [u8],
+    pub(super) rest: &'a [u8],
     /// The number of fields that were sent and not yet read.
     left: u32,
 }
 
 impl<'a> FieldReader<'a> {
-    #[inline]
-    pub(crate) fn new(rest: &'a [u8], left: u32) -> Self {
-        Self { rest, left }
+    /// Reads the header of a list of at most `most` fields. The caller has consumed the descriptor.
+    #[inline(always)]
+    pub(crate) fn of_list(input: &'a [u8], most: usize) -> Parsed<'a, Self> {
+        let (rest, (count, items)) = match octet(input)? {
+            (rest, Code::LIST8) => counted8(rest)?,
+            // The position for errors: an empty slice at this place in the input.
+            (rest, Code::LIST0) => (rest, (0, rest.split_at(0).0)),
+            (rest, Code::LIST32) => counted(Code::LIST32, rest)?,
+            (_, code) => return Err(expected("list", code, input)),
+        };
+        if usize::try_from(count).is_ok_and(|count| count <= most) {
+            Ok((rest, Self { rest: items, left: count }))
+        } else {
+            Err(fail(input, DecodeErrorKind::TooManyFields))
+        }
     }
 
     /// Reads the constructor of the next field; null if the field is absent [1.4].
     ///
     /// Fields are absent after the last octet. [`finish`](Self::finish) compares their number with the count.
     #[inline(always)]
-    fn code(self) -> (Self, u8) {
+    pub(super) fn code(self) -> (Self, u8) {
         match self.rest.split_first() {
             Some((code, rest)) => (Self { rest, left: self.left.wrapping_sub(1) }, *code),
             None => (self, Code::NULL),
@@ -108,27 +120,6 @@ impl<'a> FieldReader<'a> {
         self.optional(decoder, field)
     }
 
-    /// Reads a field of any number of values [1.4].
-    pub(crate) fn multiple(
-        self,
-        decoder: &mut Decoder<'a>,
-        field: &'static FieldName,
-    ) -> Read<'a, Many<Symbol>> {
-        self.optional(decoder, field)
-    }
-
-    /// Reads a field of at least one value [1.4].
-    pub(crate) fn required(
-        self,
-        decoder: &mut Decoder<'a>,
-        field: &'static FieldName,
-    ) -> Read<'a, Many<Symbol>> {
-        match self.multiple(decoder, field)? {
-            (this, values) if values.is_empty() => Err(missing(this.rest, field)),
-            found => Ok(found),
-        }
-    }
-
     /// Skips `count` fields by their sizes, without checking their values.
     #[inline]
     pub(crate) fn skip(mut self, count: usize) -> Result<Self, nom::Err<Fault<'a>>> {
@@ -166,17 +157,17 @@ impl<'a> FieldReader<'a> {
 
 /// Sets the field of a fault, and moves the fault to the field's constructor if the constructor is wrong.
 #[cold]
-fn of_field<'a>(
+pub(super) fn of_field<'a>(
     error: nom::Err<Fault<'a>>,
     at: &'a [u8],
     decoder: &Decoder<'a>,
-    field: &'static FieldName,
+    field: &FieldName,
 ) -> nom::Err<Fault<'a>> {
     error.map(|fault| fault.of_constructor(at, decoder).within(field))
 }
 
 #[cold]
-fn missing<'a>(at: &'a [u8], field: &'static FieldName) -> nom::Err<Fault<'a>> {
+pub(super) fn missing<'a>(at: &'a [u8], field: &FieldName) -> nom::Err<Fault<'a>> {
     fail(at, DecodeErrorKind::Missing).map(|fault| fault.within(field))
 }
 
@@ -206,6 +197,16 @@ impl<T: Decode + Debug> Field for Option<T> {
             Some(value) => value,
             None => &"null",
         }
+    }
+}
+
+impl<T: Decode> Decode for Option<T> {
+    fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
+        T::decode(decoder, code, input).map(|(rest, value)| (rest, Some(value)))
+    }
+
+    fn is_null(&self) -> bool {
+        self.as_ref().is_none_or(T::is_null)
     }
 }
 
@@ -263,6 +264,10 @@ impl Decode for Many<Symbol> {
             Some(array) => Ok((rest, array.elements().iter().map(as_symbol).collect())),
             None => Err(fail(input, DecodeErrorKind::Expected("array of symbols"))),
         }
+    }
+
+    fn is_null(&self) -> bool {
+        self.is_empty()
     }
 }
 

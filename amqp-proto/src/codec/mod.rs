@@ -5,6 +5,7 @@
 //! [1.6] and knows its length beforehand. Neither recurses. The floor above, [`wire`](crate::wire), gives
 //! descriptors their meaning.
 
+mod any;
 mod choice;
 mod code;
 mod composite;
@@ -22,6 +23,7 @@ pub use composite::{FieldSchema, Schema};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, LimitKind};
 pub use view::{Entries, ValueRef};
 
+pub(crate) use any::{AnyComposite, FieldTable, MOST_FIELDS, Vacant, Written, read_list, vacant};
 pub(crate) use choice::choices;
 pub(crate) use code::{Code, Width};
 pub(crate) use composite::{

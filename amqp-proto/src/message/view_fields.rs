@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::view::MessageView;
-use crate::codec::{Composite, DecodeError, Field, FieldName};
+use crate::codec::{DecodeError, Field, FieldName, FieldReader};
 use crate::types::{SequenceNo, Str, Symbol, Timestamp};
 use crate::wire::{MessageId, Properties, SectionKind};
 
@@ -28,7 +28,7 @@ impl MessageView {
     #[inline]
     fn field<F: Field>(&self, position: usize, name: &'static FieldName) -> Result<F, DecodeError> {
         self.read(SectionKind::Properties, &mut self.budget(), |decoder, input| {
-            let (rest, fields) = Properties::fields(input)?;
+            let (rest, fields) = FieldReader::of_list(input, const { Properties::SCHEMA.fields.len() })?;
             let (fields, value) = fields.skip(position)?.optional(decoder, name)?;
             fields.pause()?;
             Ok((rest, value))

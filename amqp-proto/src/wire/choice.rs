@@ -1,6 +1,6 @@
 //! The standard's enumerations [2.8.1-2.8.3] [3.5.5-3.5.7] [5.3.3.6].
 
-use crate::codec::choices;
+use crate::codec::{Vacant, choices};
 use crate::types::Symbol;
 
 choices! {
@@ -64,6 +64,18 @@ choices! {
         ConnectionClose = "connection-close",
         /// The terminus never expires.
         Never = "never",
+    }
+}
+
+impl Vacant for Role {
+    fn vacant() -> Self {
+        Self::Sender
+    }
+}
+
+impl Vacant for SaslCode {
+    fn vacant() -> Self {
+        Self::Sys
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::codec::{Decode, Decoder, Encode, Parsed, Writer};
+use crate::codec::{Decode, Decoder, Encode, Parsed, Vacant, Writer};
 use crate::types::Symbol;
 
 macro_rules! conditions {
@@ -136,6 +136,12 @@ impl fmt::Debug for Condition {
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
+    }
+}
+
+impl Vacant for Condition {
+    fn vacant() -> Self {
+        Self::InternalError
     }
 }
 

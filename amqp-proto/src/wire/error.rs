@@ -16,7 +16,7 @@ composite! {
     ///     .with_description("no queue 'jobs'");
     /// assert_eq!(error.to_string(), r#"amqp:not-found: no queue 'jobs'"#);
     /// ```
-    AmqpError = "error" 0x1d {
+    rare AmqpError = "error" 0x1d {
         /// The kind of error.
         condition: Condition, "symbol", mandatory;
         /// A text for people. A peer may send any text; `Display` escapes it.

@@ -8,8 +8,8 @@ use super::performative::each;
 use super::sasl::each_sasl;
 use super::{Performative, SaslBody, Transfer};
 use crate::codec::{
-    Code, Composite, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Decoder, Encode, EncodeError, Fault,
-    Writer, fill,
+    AnyComposite, Code, Composite, DESCRIPTOR_LEN, DecodeError, DecodeErrorKind, Decoder, Encode,
+    EncodeError, Fault, Writer, fill,
 };
 use crate::types::{Channel, Limits};
 
@@ -285,6 +285,9 @@ pub(crate) fn write_frame<T: Composite + Encode>(
 ) -> Result<(), EncodeError> {
     const FRONT: usize = HEADER_LEN + DESCRIPTOR_LEN + 3;
     body.check()?;
+    if T::IS_RARE {
+        return write_measured(kind, channel, body, payload, max_frame_size, out);
+    }
     let most = T::MOST + body.extra();
     if most >= usize::from(u8::MAX) {
         return write_measured(kind, channel, body, payload, max_frame_size, out);
@@ -313,10 +316,10 @@ pub(crate) fn write_frame<T: Composite + Encode>(
 
 /// Appends a frame up to its payload, with fields of any size, which are measured before they are written.
 #[cold]
-fn write_measured<T: Composite>(
+fn write_measured(
     kind: FrameKind,
     channel: Channel,
-    body: &T,
+    body: &dyn AnyComposite,
     payload: usize,
     max_frame_size: u32,
     out: &mut BytesMut,
@@ -327,7 +330,7 @@ fn write_measured<T: Composite>(
     if u32::try_from(size).map_or(true, |size| size > max_frame_size) {
         return Err(too_large(size, max_frame_size));
     }
-    fill(out, head, |writer| body.write_sized(sizes, writer.octets(header(size, kind, channel))));
+    fill(out, head, |writer| body.write(sizes, writer.octets(header(size, kind, channel))));
     Ok(())
 }
 

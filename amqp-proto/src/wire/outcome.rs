@@ -11,7 +11,7 @@ use crate::types::{Annotations, Described, Value};
 
 composite! {
     /// The part of a delivery that has been received: a state, but not an outcome [3.4.1].
-    Received = "received" 0x23 {
+    rare Received = "received" 0x23 {
         /// The section that is being received, counted from 0; all sections before it are complete.
         section_number: u32, "uint", mandatory;
         /// The number of octets received of that section.
@@ -19,19 +19,19 @@ composite! {
     }
 
     /// The message was processed [3.4.2].
-    Accepted = "accepted" 0x24 {}
+    frequent Accepted = "accepted" 0x24 {}
 
     /// The message is invalid and was not processed [3.4.3].
-    Rejected = "rejected" 0x25 {
+    rare Rejected = "rejected" 0x25 {
         /// The reason.
         error: Option<Box<AmqpError>>, "error", optional;
     }
 
     /// The message was not processed and may be delivered again, unchanged [3.4.4].
-    Released = "released" 0x26 {}
+    rare Released = "released" 0x26 {}
 
     /// The message was not processed and may be delivered again, with changes [3.4.5].
-    Modified = "modified" 0x27 {
+    rare Modified = "modified" 0x27 {
         /// `true` if the delivery counts as a failed attempt.
         delivery_failed: Option<bool>, "boolean", optional;
         /// `true` if the message must not be delivered to this link again.

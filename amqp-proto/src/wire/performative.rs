@@ -12,7 +12,7 @@ use crate::types::{
 
 composite! {
     /// Opens a connection and announces the capabilities of the frame's sender [2.7.1].
-    Open = "open" 0x10 {
+    rare Open = "open" 0x10 {
         /// The container id of the sender.
         container_id: Str, "string", mandatory;
         /// The virtual host that the sender wants to connect to; if absent, the receiver decides.
@@ -37,7 +37,7 @@ composite! {
     }
 
     /// Begins a session on a channel [2.7.2].
-    Begin = "begin" 0x11 {
+    rare Begin = "begin" 0x11 {
         /// The channel of the begin that this begin answers; absent in the first of the two.
         remote_channel: Option<u16>, "ushort", optional;
         /// The id of the first transfer that the sender sends.
@@ -57,7 +57,7 @@ composite! {
     }
 
     /// Attaches a link to a session [2.7.3].
-    Attach = "attach" 0x12 {
+    rare Attach = "attach" 0x12 {
         /// The name of the link.
         name: Str, "string", mandatory;
         /// The number of the link in frames from this end.
@@ -90,7 +90,7 @@ composite! {
     }
 
     /// Updates the windows of a session and, with a handle, the credit of a link [2.7.4].
-    Flow = "flow" 0x13 {
+    frequent Flow = "flow" 0x13 {
         /// The id of the next transfer that the frame's sender expects; absent until the peer's begin has
         /// arrived.
         next_incoming_id: Option<TransferNumber>, "transfer-number", optional;
@@ -117,7 +117,7 @@ composite! {
     }
 
     /// Carries a message, or a part of one [2.7.5].
-    Transfer = "transfer" 0x14 {
+    frequent Transfer = "transfer" 0x14 {
         /// The handle of the link.
         handle: Handle, "handle", mandatory;
         /// The id of the delivery in dispositions; mandatory in the delivery's first frame.
@@ -143,7 +143,7 @@ composite! {
     }
 
     /// Announces the state of deliveries [2.7.6].
-    Disposition = "disposition" 0x15 {
+    frequent Disposition = "disposition" 0x15 {
         /// The role that the frame's sender has on the link.
         role: Role, "role", mandatory;
         /// The id of the first delivery.
@@ -159,7 +159,7 @@ composite! {
     }
 
     /// Detaches or closes a link [2.7.7].
-    Detach = "detach" 0x16 {
+    rare Detach = "detach" 0x16 {
         /// The handle of the link in frames from this end.
         handle: Handle, "handle", mandatory;
         /// `true` if the link is closed for good and its terminus discarded.
@@ -169,13 +169,13 @@ composite! {
     }
 
     /// Ends a session [2.7.8].
-    End = "end" 0x17 {
+    rare End = "end" 0x17 {
         /// The reason, if an error.
         error: Option<AmqpError>, "error", optional;
     }
 
     /// Closes a connection [2.7.9].
-    Close = "close" 0x18 {
+    rare Close = "close" 0x18 {
         /// The reason, if an error.
         error: Option<AmqpError>, "error", optional;
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::SaslCode;
 use crate::codec::{
     Code, Composite, Decode, DecodeErrorKind, Decoder, Descriptor, Encode, Names, Parsed, Writer, composite,
-    fail,
+    fail, vacant,
 };
 use crate::types::{Many, Str, Symbol};
 
@@ -73,6 +73,8 @@ impl fmt::Debug for Secret {
     }
 }
 
+vacant! { Secret }
+
 impl Decode for Secret {
     fn decode<'a>(decoder: &mut Decoder<'a>, code: u8, input: &'a [u8]) -> Parsed<'a, Self> {
         Bytes::decode(decoder, code, input).map(|(rest, octets)| (rest, Self(octets)))
@@ -97,13 +99,13 @@ impl Encode for Secret {
 
 composite! {
     /// Announces the server's mechanisms [5.3.3.1].
-    SaslMechanisms = "sasl-mechanisms" 0x40 {
+    rare SaslMechanisms = "sasl-mechanisms" 0x40 {
         /// The mechanisms, the server's preferred one first; at least one.
         sasl_server_mechanisms: Many<Symbol>, "symbol", required;
     }
 
     /// Chooses a mechanism and begins the dialogue, sent by the client [5.3.3.2].
-    SaslInit = "sasl-init" 0x41 {
+    rare SaslInit = "sasl-init" 0x41 {
         /// The mechanism.
         mechanism: Symbol, "symbol", mandatory;
         /// The first message of the mechanism. An empty response differs from an absent one [5.3.3.2].
@@ -113,19 +115,19 @@ composite! {
     }
 
     /// A challenge from the server [5.3.3.3].
-    SaslChallenge = "sasl-challenge" 0x42 {
+    rare SaslChallenge = "sasl-challenge" 0x42 {
         /// The challenge of the mechanism.
         challenge: Secret, "binary", mandatory;
     }
 
     /// The client's response to a challenge [5.3.3.4].
-    SaslResponse = "sasl-response" 0x43 {
+    rare SaslResponse = "sasl-response" 0x43 {
         /// The response of the mechanism.
         response: Secret, "binary", mandatory;
     }
 
     /// The server's decision [5.3.3.5].
-    SaslOutcome = "sasl-outcome" 0x44 {
+    rare SaslOutcome = "sasl-outcome" 0x44 {
         /// The result.
         code: SaslCode, "sasl-code", mandatory;
         /// The last message of the mechanism.

@@ -10,7 +10,7 @@ use crate::types::{SequenceNo, Str, Symbol, Timestamp, Uuid, Value};
 
 composite! {
     /// Instructions for the message's delivery [3.2.1].
-    Header = "header" 0x70 {
+    frequent Header = "header" 0x70 {
         /// `true` if the message must survive a restart.
         durable: bool, "boolean", default(false, "false");
         /// The urgency of the message; absent means [`NORMAL_PRIORITY`](Header::NORMAL_PRIORITY).
@@ -27,7 +27,7 @@ composite! {
     }
 
     /// The properties of a message, which do not change on the way [3.2.4].
-    Properties = "properties" 0x73 {
+    frequent Properties = "properties" 0x73 {
         /// The id of the message.
         message_id: Option<MessageId>, "*", optional;
         /// The user that made the message.

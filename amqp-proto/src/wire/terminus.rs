@@ -18,7 +18,7 @@ pub const ANONYMOUS_RELAY: Symbol = Symbol::known("ANONYMOUS-RELAY");
 
 composite! {
     /// The origin of a link's messages [3.5.3].
-    Source = "source" 0x28 {
+    rare Source = "source" 0x28 {
         /// The address of the node.
         address: Option<Str>, "*", optional;
         /// The parts of the terminus that survive a failure.
@@ -44,7 +44,7 @@ composite! {
     }
 
     /// The destination of a link's messages [3.5.4].
-    Target = "target" 0x29 {
+    rare Target = "target" 0x29 {
         /// The address of the node.
         address: Option<Str>, "*", optional;
         /// The parts of the terminus that survive a failure.
@@ -62,16 +62,16 @@ composite! {
     }
 
     /// Deletes the node with the link that created it [3.5.10].
-    DeleteOnClose = "delete-on-close" 0x2b {}
+    rare DeleteOnClose = "delete-on-close" 0x2b {}
 
     /// Deletes the node when it has no links [3.5.11].
-    DeleteOnNoLinks = "delete-on-no-links" 0x2c {}
+    rare DeleteOnNoLinks = "delete-on-no-links" 0x2c {}
 
     /// Deletes the node when the link that created it is closed and the node is empty [3.5.12].
-    DeleteOnNoMessages = "delete-on-no-messages" 0x2d {}
+    rare DeleteOnNoMessages = "delete-on-no-messages" 0x2d {}
 
     /// Deletes the node when it has no links and is empty [3.5.13].
-    DeleteOnNoLinksOrMessages = "delete-on-no-links-or-messages" 0x2e {}
+    rare DeleteOnNoLinksOrMessages = "delete-on-no-links-or-messages" 0x2e {}
 }
 
 impl Source {

@@ -6,19 +6,19 @@ use crate::types::{Many, Symbol, TransactionId, Value};
 
 composite! {
     /// The target of a link to a transaction coordinator [4.5.1].
-    Coordinator = "coordinator" 0x30 {
+    rare Coordinator = "coordinator" 0x30 {
         /// The capabilities that the controller wants or the coordinator has.
         capabilities: Many<Symbol>, "symbol", multiple;
     }
 
     /// Asks for a transaction; the body of a message to the coordinator [4.5.2].
-    Declare = "declare" 0x31 {
+    rare Declare = "declare" 0x31 {
         /// The global transaction to join.
         global_id: Option<Value>, "*", optional;
     }
 
     /// Asks for the end of a transaction; the body of a message to the coordinator [4.5.3].
-    Discharge = "discharge" 0x32 {
+    rare Discharge = "discharge" 0x32 {
         /// The id of the transaction.
         txn_id: TransactionId, "*", mandatory;
         /// `true` to roll the transaction back; otherwise the transaction is committed.
@@ -26,13 +26,13 @@ composite! {
     }
 
     /// The outcome of a declare: the transaction exists [4.5.5].
-    Declared = "declared" 0x33 {
+    rare Declared = "declared" 0x33 {
         /// The id of the transaction.
         txn_id: TransactionId, "*", mandatory;
     }
 
     /// The state of a delivery that belongs to a transaction [4.5.6].
-    TransactionalState = "transactional-state" 0x34 {
+    rare TransactionalState = "transactional-state" 0x34 {
         /// The id of the transaction.
         txn_id: TransactionId, "*", mandatory;
         /// The outcome that the delivery gets when the transaction is committed.

@@ -6,7 +6,7 @@ use crate::types::{DeliveryNumber, DeliveryTag, Handle};
 
 composite! {
     /// The fields of a transfer up to the last that most have. Written in half the time of a whole transfer.
-    TransferHead = "transfer" 0x14 {
+    frequent TransferHead = "transfer" 0x14 {
         /// The handle of the link.
         handle: Handle, "handle", mandatory;
         /// The id of the delivery.

@@ -63,7 +63,7 @@ impl core::error::Error for LinkStateError {}
 
 composite! {
     /// The link.
-    SavedLink = "saved-link" 0xf1 {
+    rare SavedLink = "saved-link" 0xf1 {
         /// The name.
         name: Str, "string", mandatory;
         /// The role of this end.
@@ -83,7 +83,7 @@ composite! {
     }
 
     /// A delivery.
-    SavedDelivery = "saved-delivery" 0xf2 {
+    rare SavedDelivery = "saved-delivery" 0xf2 {
         /// The tag.
         tag: DeliveryTag, "delivery-tag", mandatory;
         /// The format of the message.
