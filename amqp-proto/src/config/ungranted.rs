@@ -5,7 +5,7 @@ use core::fmt;
 use alloc::vec::Vec;
 
 use super::{ReceiverOptions, SenderOptions};
-use crate::types::{Described, Fields, Many, Symbol, Value};
+use crate::types::{Described, Escaped, Fields, Many, Symbol, Value};
 use crate::wire::{
     Attach, ExpiryPolicy, FilterKind, ReceiverSettleMode, SenderSettleMode, Source, Target, Terminus,
     TerminusDurability,
@@ -40,8 +40,8 @@ pub enum Ungranted {
 impl fmt::Display for Ungranted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Filter(name) => return write!(f, "filter {}", name.as_str().escape_debug()),
-            Self::Capability(name) => return write!(f, "capability {}", name.as_str().escape_debug()),
+            Self::Filter(name) => return write!(f, "filter {}", Escaped::new(name.as_str())),
+            Self::Capability(name) => return write!(f, "capability {}", Escaped::new(name.as_str())),
             Self::Durability => "durability",
             Self::Expiry => "expiry",
             Self::Dynamic => "dynamic node",

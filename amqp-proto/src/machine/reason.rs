@@ -5,7 +5,7 @@ use core::fmt;
 use alloc::boxed::Box;
 
 use crate::sasl::SaslFailure;
-use crate::types::{Fields, Str};
+use crate::types::{Escaped, Fields, Str};
 use crate::wire::{AmqpError, Condition};
 
 /// The end that has ended a connection, a session or a link.
@@ -132,7 +132,7 @@ impl core::error::Error for Reason {}
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Transport(words) | Self::NotAmqp(words) => write!(f, "{}", words.escape_debug()),
+            Self::Transport(words) | Self::NotAmqp(words) => Escaped::new(words).fmt(f),
             Self::Sasl(failure) => write!(f, "{failure}"),
             Self::OpenTimedOut => f.write_str("timed out waiting for the peer's open"),
             Self::NoAnswer => {

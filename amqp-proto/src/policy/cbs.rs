@@ -10,7 +10,7 @@ use super::backoff::Backoff;
 use super::correlator::Correlator;
 use super::management::{ManagementAnswer, ManagementError, ManagementRequest};
 use crate::message::Message;
-use crate::types::{Moment, Str, Value};
+use crate::types::{Escaped, Moment, Str, Value};
 use crate::wire::Secret;
 
 /// A token for one audience. `Debug` does not print it.
@@ -114,7 +114,7 @@ impl fmt::Display for CbsError {
             Self::Refused { status, description, condition } => {
                 write!(f, "the peer refused the token with status {status}")?;
                 for text in [condition, description].into_iter().flatten() {
-                    write!(f, ": {}", text.escape_debug())?;
+                    write!(f, ": {}", Escaped::new(text))?;
                 }
                 Ok(())
             }

@@ -5,7 +5,7 @@ use core::fmt;
 use alloc::vec::Vec;
 
 use super::mechanism::{ClientMechanism, MechanismError};
-use crate::types::{Str, Symbol};
+use crate::types::{Escaped, Str, Symbol};
 use crate::wire::SaslCode;
 
 /// The reason of a failed authentication.
@@ -73,7 +73,7 @@ impl LoginAttempt {
     /// Writes the server's error behind that of the outcome.
     fn server_error(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.server_error {
-            Some(error) => write!(f, ": {}", error.escape_debug()),
+            Some(error) => write!(f, ": {}", Escaped::new(error)),
             None => Ok(()),
         }
     }
@@ -149,7 +149,7 @@ fn meaning(code: SaslCode) -> &'static str {
 impl fmt::Display for LoginAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(user) = &self.user {
-            write!(f, "for user '{}' ", user.escape_debug())?;
+            write!(f, "for user '{}' ", Escaped::new(user))?;
         }
         write!(f, "by {}", self.mechanism)
     }
@@ -205,7 +205,7 @@ fn list(names: &[Symbol], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if index > 0 {
             f.write_str(", ")?;
         }
-        write!(f, "{}", name.as_str().escape_debug())?;
+        fmt::Display::fmt(&Escaped::new(name.as_str()), f)?;
     }
     Ok(())
 }

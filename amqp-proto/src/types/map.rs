@@ -3,7 +3,7 @@
 use core::fmt;
 use core::mem;
 
-use alloc::vec::Vec;
+use alloc::collections::BinaryHeap;
 
 use super::tree::Tree;
 use super::{Items, Value};
@@ -144,8 +144,8 @@ const FEW: usize = 8;
 
 /// Returns `true` if a key occurs twice. Takes n log n comparisons, so a hostile map cannot cause more work.
 fn has_duplicates<K: Ord>(keys: impl Iterator<Item = K>) -> bool {
-    let mut sorted: Vec<K> = keys.collect();
-    sorted.sort_unstable();
+    // A heap sorts in less code than `sort`.
+    let sorted = keys.collect::<BinaryHeap<K>>().into_sorted_vec();
     sorted.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
 }
 

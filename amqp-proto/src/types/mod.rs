@@ -8,6 +8,7 @@ mod array;
 mod composite;
 mod convert;
 mod described;
+mod escaped;
 #[cfg(any(feature = "jiff", feature = "chrono", feature = "uuid"))]
 mod foreign;
 mod from_value;
@@ -53,6 +54,7 @@ pub use tag::{DeliveryTag, TooLong};
 pub use transaction_id::TransactionId;
 pub use value::{Kind, Value};
 
+pub(crate) use escaped::Escaped;
 pub(crate) use items::Items;
 pub(crate) use key::{Index, Key, KeyNumbers, LinkIx, SessionIx, TransactionIx};
 pub(crate) use tree::Tree;

@@ -6,6 +6,7 @@ use core::str::FromStr;
 use alloc::string::String;
 use bytes::Bytes;
 
+use super::escaped::Escaped;
 use super::str::{Str, is_ascii};
 
 /// A symbolic value such as `amqp:accepted:list`, cheap to clone.
@@ -150,7 +151,7 @@ impl PartialEq<&str> for Symbol {
 
 impl fmt::Debug for Symbol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, ":{}", self.as_str().escape_debug())
+        write!(f, ":{}", Escaped::new(self.as_str()))
     }
 }
 

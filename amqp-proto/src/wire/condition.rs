@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::codec::{Decode, Decoder, Encode, Parsed, Vacant, Writer};
-use crate::types::Symbol;
+use crate::types::{Escaped, Symbol};
 
 macro_rules! conditions {
     ($($(#[$doc:meta])* $name:ident = $symbol:literal;)*) => {
@@ -129,7 +129,7 @@ conditions! {
 
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.as_str().escape_debug())
+        fmt::Display::fmt(&Escaped::new(self.as_str()), f)
     }
 }
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::Condition;
 use crate::codec::{DecodeError, DecodeErrorKind, LimitKind, composite};
-use crate::types::{Fields, Str};
+use crate::types::{Escaped, Fields, Str};
 
 composite! {
     /// Details of an error: a condition, a description for people, and info for programs [2.8.14].
@@ -59,12 +59,8 @@ impl fmt::Display for AmqpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.condition, f)?;
         if let Some(description) = &self.description {
-            f.write_str(": ")?;
             // Quotes are harmless in a log; control characters and changes of direction are not.
-            description.chars().try_for_each(|c| match c {
-                '\'' | '"' | '\\' => write!(f, "{c}"),
-                _ => write!(f, "{}", c.escape_debug()),
-            })?;
+            write!(f, ": {}", Escaped::unquoted(description))?;
         }
         if self.info.is_empty() { Ok(()) } else { write!(f, " {:?}", self.info) }
     }

@@ -5,7 +5,7 @@ use core::fmt;
 use alloc::vec::Vec;
 
 use crate::message::{Body, Message};
-use crate::types::{Map, Str, Value};
+use crate::types::{Escaped, Map, Str, Value};
 
 /// The answer of a management node to a request that succeeded.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +61,7 @@ impl fmt::Display for ManagementError {
             Self::Refused { status, reason } => {
                 write!(f, "the management node refused the request with status {status}")?;
                 match reason {
-                    Some(reason) => write!(f, ": {}", reason.escape_debug()),
+                    Some(reason) => write!(f, ": {}", Escaped::new(reason)),
                     None => Ok(()),
                 }
             }
