@@ -2,11 +2,12 @@
 
 use super::any::AnyComposite;
 use super::code::Code;
-use super::decode::{Decode, Decoder, expected};
+use super::decode::{Decode, Decoder};
+use super::descriptor::{DESCRIPTOR_LEN, Names, described};
 use super::encode::{Encode, Writer, append, is_narrow, octet as size_octet};
-use super::error::{DecodeErrorKind, EncodeError, Fault, Parsed, fail};
+use super::error::{EncodeError, Parsed};
 use super::field::FieldSizes;
-use super::leaf::{be_u64, octet, variable};
+use super::leaf::octet;
 
 /// The description of a described type of the standard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,62 +37,6 @@ pub struct FieldSchema {
     pub multiple: bool,
     /// The value of an absent field, in the standard's words.
     pub default: Option<&'static str>,
-}
-
-/// Both descriptors of a described type, for a search among types without the tables of their fields.
-#[derive(Clone, Copy)]
-pub(crate) struct Names {
-    code: u8,
-    symbol: &'static str,
-}
-
-impl Names {
-    pub(crate) const fn of(schema: &Schema) -> Self {
-        assert!(schema.code <= u8::MAX as u64, "all descriptors of the standard fit an octet");
-        Self { code: schema.code.to_le_bytes()[0], symbol: schema.symbol }
-    }
-}
-
-/// The descriptor of a received value [1.5].
-#[derive(Clone, Copy)]
-pub(crate) enum Descriptor<'a> {
-    Code(u64),
-    Symbol(&'a [u8]),
-    /// A descriptor of a reserved type, which names no type of the standard [1.5].
-    Reserved,
-}
-
-impl<'a> Descriptor<'a> {
-    /// Reads a descriptor. The caller has consumed the octet that announces the descriptor.
-    #[inline]
-    pub(crate) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        match octet(input)? {
-            (rest, Code::SMALL_ULONG) => octet(rest).map(|(rest, n)| (rest, Self::Code(u64::from(n)))),
-            (rest, Code::ULONG0) => Ok((rest, Self::Code(0))),
-            (rest, Code::ULONG) => be_u64(rest).map(|(rest, n)| (rest, Self::Code(n))),
-            (rest, code @ (Code::SYMBOL8 | Code::SYMBOL32)) => {
-                variable(code, rest).map(|(rest, name)| (rest, Self::Symbol(name)))
-            }
-            _ => Ok((input, Self::Reserved)),
-        }
-    }
-
-    pub(crate) fn is(self, names: Names) -> bool {
-        match self {
-            Self::Code(code) => code == u64::from(names.code),
-            Self::Symbol(name) => name == names.symbol.as_bytes(),
-            Self::Reserved => false,
-        }
-    }
-
-    /// Returns the code of the one of `types` that has this descriptor. A code is returned as it is.
-    #[inline]
-    pub(crate) fn among(self, types: &[Names]) -> Option<u64> {
-        match self {
-            Self::Code(code) => Some(code),
-            _ => types.iter().find(|names| self.is(**names)).map(|names| u64::from(names.code)),
-        }
-    }
 }
 
 /// A described list.
@@ -142,23 +87,6 @@ pub(crate) trait Composite: AnyComposite + Sized {
     }
 }
 
-/// Reads the descriptor of the type `wanted`, and returns the octets behind it.
-fn described<'a>(
-    code: u8,
-    input: &'a [u8],
-    wanted: &'static str,
-    names: Names,
-) -> Result<&'a [u8], nom::Err<Fault<'a>>> {
-    if code != Code::DESCRIBED {
-        return Err(expected(wanted, code, input));
-    }
-    let (rest, descriptor) = Descriptor::parse(input)?;
-    if descriptor.is(names) { Ok(rest) } else { Err(fail(input, DecodeErrorKind::Descriptor)) }
-}
-
-/// The length of a descriptor of the standard: the announcing octet, the constructor, the number.
-pub(crate) const DESCRIPTOR_LEN: usize = 3;
-
 /// The greatest number of octets before the fields of a composite: descriptor, constructor, size, count.
 pub(crate) const COMPOSITE_MOST: usize = DESCRIPTOR_LEN + 9;
 
@@ -191,6 +119,9 @@ pub(crate) fn encode_one<T: Composite + Encode>(
 /// `optional`, `multiple`, `required` (multiple and mandatory), `default(value, "words")`, or `stated(value,
 /// "words")`, which is a default that is written if the application sets it. The macro makes the struct, the
 /// schema, the reader, the writer, the sizes, the constructor and `Debug`.
+///
+/// The word before the name chooses the code. A `frequent` composite, which comes with messages, is read and written by
+/// code of its own; a `rare` one by that of [`any`](super::any), in less flash.
 macro_rules! composite {
     ($($(#[$meta:meta])* $pace:ident $name:ident = $label:literal $code:literal {
         $($(#[$doc:meta])* $field:ident: $type:ty, $amqp:literal, $mode:ident $(($default:expr, $words:literal))?;)*
@@ -211,6 +142,7 @@ macro_rules! composite {
             }
 
             fn written(&self) -> $crate::codec::Written<'_> {
+                const { assert!($name::SCHEMA.fields.len() <= $crate::codec::MOST_FIELDS) };
                 #[allow(unused_mut)] // of a type without fields
                 let mut written: $crate::codec::Written<'_> = [None; $crate::codec::MOST_FIELDS];
                 if let Some(front) = written.first_chunk_mut() {

@@ -10,6 +10,7 @@ mod choice;
 mod code;
 mod composite;
 mod decode;
+mod descriptor;
 mod encode;
 mod error;
 mod field;
@@ -26,10 +27,9 @@ pub use view::{Entries, ValueRef};
 pub(crate) use any::{AnyComposite, FieldTable, MOST_FIELDS, Vacant, Written, read_list, vacant};
 pub(crate) use choice::choices;
 pub(crate) use code::{Code, Width};
-pub(crate) use composite::{
-    COMPOSITE_MOST, Composite, DESCRIPTOR_LEN, Descriptor, Names, composite, decode_one, encode_one,
-};
+pub(crate) use composite::{COMPOSITE_MOST, Composite, composite, decode_one, encode_one};
 pub(crate) use decode::{Budget, Decode, Decoder};
+pub(crate) use descriptor::{DESCRIPTOR_LEN, Descriptor, Names};
 pub(crate) use encode::{Encode, Writer, fill};
 pub(crate) use error::{Fault, FieldName, Parsed, fail};
 pub(crate) use field::{Field, FieldReader, FieldSizes};
