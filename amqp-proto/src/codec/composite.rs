@@ -3,7 +3,7 @@
 use super::any::AnyComposite;
 use super::code::Code;
 use super::decode::{Decode, Decoder};
-use super::descriptor::{DESCRIPTOR_LEN, Names, described};
+use super::descriptor::{Names, described};
 use super::encode::{Encode, Writer, append, is_narrow, octet as size_octet};
 use super::error::{EncodeError, Parsed};
 use super::field::FieldSizes;
@@ -88,7 +88,8 @@ pub(crate) trait Composite: AnyComposite + Sized {
 }
 
 /// The greatest number of octets before the fields of a composite: descriptor, constructor, size, count.
-pub(crate) const COMPOSITE_MOST: usize = DESCRIPTOR_LEN + 9;
+#[cfg(not(feature = "small"))]
+pub(crate) const COMPOSITE_MOST: usize = super::descriptor::DESCRIPTOR_LEN + 9;
 
 /// Reads one described value from the front of `octets`, for the methods that [`composite!`] makes.
 pub(crate) fn decode_one<T: Decode>(
@@ -121,7 +122,7 @@ pub(crate) fn encode_one<T: Composite + Encode>(
 /// schema, the reader, the writer, the sizes, the constructor and `Debug`.
 ///
 /// The word before the name chooses the code. A `frequent` composite, which comes with messages, is read and written by
-/// code of its own; a `rare` one by that of [`any`](super::any), in less flash.
+/// code of its own; a `rare` one by that of [`any`](super::any), in less flash, and so are all with the feature `small`.
 macro_rules! composite {
     ($($(#[$meta:meta])* $pace:ident $name:ident = $label:literal $code:literal {
         $($(#[$doc:meta])* $field:ident: $type:ty, $amqp:literal, $mode:ident $(($default:expr, $words:literal))?;)*
@@ -211,7 +212,14 @@ macro_rules! composite {
         $crate::codec::composite!(@new $name () () $($field: $type, $mode $(($default))?;)*);
     )*};
 
-    (@frequent $name:ident = $label:literal $code:literal {
+    (@frequent $($table:tt)*) => {
+        #[cfg(not(feature = "small"))]
+        $crate::codec::composite!(@own $($table)*);
+        #[cfg(feature = "small")]
+        $crate::codec::composite!(@rare $($table)*);
+    };
+
+    (@own $name:ident = $label:literal $code:literal {
         $($field:ident: $type:ty, $amqp:literal, $mode:ident $(($default:expr, $words:literal))?;)*
     }) => {
         impl $crate::codec::Composite for $name {
@@ -400,6 +408,7 @@ macro_rules! composite {
     (@vacant $type:ty, mandatory) => { <$type as $crate::codec::Vacant>::vacant() };
     (@vacant $type:ty, required) => { <$type>::default() };
     (@vacant $type:ty, multiple) => { <$type>::default() };
+    (@vacant $type:ty, stated($default:expr)) => { None };
     (@vacant $type:ty, optional) => { <$type>::default() };
     (@vacant $type:ty, default($default:expr)) => { $default };
 

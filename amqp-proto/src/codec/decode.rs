@@ -264,7 +264,7 @@ decode! {
     }
 }
 
-super::any::vacant! { u32 u64 Str Symbol DeliveryTag TransactionId Handle TransferNumber }
+super::any::vacant! { u32 u64 Str Symbol DeliveryTag TransactionId Handle DeliveryNumber TransferNumber }
 
 #[inline]
 fn signed_octet(input: &[u8]) -> Parsed<'_, i8> {

@@ -43,6 +43,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes `count` nulls.
+    #[cfg(not(feature = "small"))]
     #[inline]
     pub(crate) fn nulls(mut self, count: u8) -> Self {
         for _ in 0..count {

@@ -69,6 +69,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Reads a field that must be present [1.3.4].
+    #[cfg(not(feature = "small"))]
     #[inline(always)]
     pub(crate) fn mandatory<T: Decode>(
         self,
@@ -95,6 +96,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Reads a field that has the value `default` if it is absent [1.3.4].
+    #[cfg(not(feature = "small"))]
     #[inline(always)]
     pub(crate) fn default<T: Decode>(
         self,
@@ -110,6 +112,7 @@ impl<'a> FieldReader<'a> {
 
     /// Reads a field with a default as `None` if it is absent, to distinguish a default that was sent from an
     /// absent field.
+    #[cfg(not(feature = "small"))]
     #[inline(always)]
     pub(crate) fn stated<T: Decode + Debug>(
         self,

@@ -3,13 +3,11 @@
 //! Compounds nest, and the size of each compound is written before its items. One walk computes all sizes,
 //! innermost first, into a [`Plan`]; a second walk writes the value with the sizes of the plan.
 
-use smallvec::SmallVec;
-
 use super::code::Code;
 use super::encode::{
     Encode, Writer, compound_len, grade_signed, grade_unsigned, is_narrow, octet, variable_len,
 };
-use crate::types::{Array, Described, Kind, List, Map, Step, Value, Walk};
+use crate::types::{Array, Described, Few, Kind, List, Map, Step, Value, Walk};
 
 /// The measures of one compound.
 #[derive(Clone, Copy, Default)]
@@ -22,7 +20,7 @@ struct Measured {
 
 /// The sizes of all compounds in a value, parents before children.
 struct Plan {
-    compounds: SmallVec<[Measured; 4]>,
+    compounds: Few<[Measured; 4]>,
     /// The length of the whole value, constructor included.
     total: usize,
 }
@@ -50,8 +48,8 @@ struct Elements {
 
 impl Plan {
     fn new(root: &Value) -> Self {
-        let mut plan = Self { compounds: SmallVec::new(), total: 0 };
-        let mut open: SmallVec<[Open; 4]> = SmallVec::new();
+        let mut plan = Self { compounds: Default::default(), total: 0 };
+        let mut open: Few<[Open; 4]> = Default::default();
         let mut walk = Walk::new(root);
         while let Some((step, _)) = walk.step() {
             match step {
@@ -324,7 +322,7 @@ impl Level {
 
 fn write_planned<'w>(root: &Value, plan: &Plan, mut writer: Writer<'w>) -> Writer<'w> {
     let mut sizes = plan.compounds.iter().copied();
-    let mut levels: SmallVec<[Level; 4]> = SmallVec::new();
+    let mut levels: Few<[Level; 4]> = Default::default();
     let mut walk = Walk::new(root);
     while let Some((step, _)) = walk.step() {
         match step {

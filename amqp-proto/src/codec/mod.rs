@@ -27,7 +27,9 @@ pub use view::{Entries, ValueRef};
 pub(crate) use any::{AnyComposite, FieldTable, MOST_FIELDS, Vacant, Written, read_list, vacant};
 pub(crate) use choice::choices;
 pub(crate) use code::{Code, Width};
-pub(crate) use composite::{COMPOSITE_MOST, Composite, composite, decode_one, encode_one};
+#[cfg(not(feature = "small"))]
+pub(crate) use composite::COMPOSITE_MOST;
+pub(crate) use composite::{Composite, composite, decode_one, encode_one};
 pub(crate) use decode::{Budget, Decode, Decoder};
 pub(crate) use descriptor::{DESCRIPTOR_LEN, Descriptor, Names};
 pub(crate) use encode::{Encode, Writer, fill};

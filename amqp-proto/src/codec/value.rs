@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
-use smallvec::SmallVec;
 
 use super::code::{Code, Width};
 use super::decode::{Decode, Decoder};
@@ -10,7 +9,7 @@ use super::encode::{Encode, append};
 use super::error::{DecodeError, DecodeErrorKind, EncodeError, Fault, Parsed, fail};
 use super::leaf::{chunk, counted, octet, to_usize};
 use crate::types::{
-    Array, Decimal32, Decimal64, Decimal128, Described, Items, Kind, Limits, List, Map, Str, Symbol,
+    Array, Decimal32, Decimal64, Decimal128, Described, Few, Items, Kind, Limits, List, Map, Str, Symbol,
     Timestamp, Uuid, Value,
 };
 
@@ -75,7 +74,7 @@ impl Value {
     /// Reads the rest of a compound that holds compounds.
     fn decode_nested<'a>(decoder: &mut Decoder<'a>, level: Open<'a>, input: &'a [u8]) -> Parsed<'a, Self> {
         let mut rest = input;
-        let mut open: SmallVec<[Open<'a>; 2]> = SmallVec::new();
+        let mut open: Few<[Open<'a>; 2]> = Default::default();
         open.push(level);
         loop {
             let depth = open.len();

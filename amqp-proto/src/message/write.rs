@@ -91,7 +91,8 @@ impl Message {
             },
             _ => (None, true),
         };
-        if is_small && self.footer.is_empty() && out.capacity() - start >= ROOM {
+        let in_one_pass = is_small && !cfg!(feature = "small");
+        if in_one_pass && self.footer.is_empty() && out.capacity() - start >= ROOM {
             out.resize(start + ROOM, 0);
             let writer = Writer::new(out.get_mut(start..).unwrap_or_default());
             let left = self.write_body_head(first, self.write_front(writer)).left();

@@ -6,9 +6,8 @@ use core::mem;
 use core::ops::Deref;
 
 use alloc::vec::Vec;
-use smallvec::{SmallVec, smallvec};
 
-use super::{Array, Described, List, Map, Value};
+use super::{Array, Described, Few, List, Map, Value};
 
 #[derive(Default)]
 pub(crate) struct Items(Vec<Value>);
@@ -127,7 +126,8 @@ impl Ord for Items {
     /// Compares both sides by flattening them in the same order. That order depends only on the parts found
     /// equal so far, so the result is a total order.
     fn cmp(&self, other: &Self) -> Ordering {
-        let mut pending: SmallVec<[(&Self, &Self); 4]> = smallvec![(self, other)];
+        let mut pending: Few<[(&Self, &Self); 4]> = Default::default();
+        pending.push((self, other));
         while let Some((ours, theirs)) = pending.pop() {
             let mut order = ours.len().cmp(&theirs.len());
             for (a, b) in ours.iter().zip(theirs.iter()) {

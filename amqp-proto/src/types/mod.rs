@@ -9,6 +9,7 @@ mod composite;
 mod convert;
 mod described;
 mod escaped;
+mod few;
 #[cfg(any(feature = "jiff", feature = "chrono", feature = "uuid"))]
 mod foreign;
 mod from_value;
@@ -55,6 +56,7 @@ pub use transaction_id::TransactionId;
 pub use value::{Kind, Value};
 
 pub(crate) use escaped::Escaped;
+pub(crate) use few::Few;
 pub(crate) use items::Items;
 pub(crate) use key::{Index, Key, KeyNumbers, LinkIx, SessionIx, TransactionIx};
 pub(crate) use tree::Tree;

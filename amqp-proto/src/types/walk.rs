@@ -2,9 +2,7 @@
 
 use core::slice;
 
-use smallvec::SmallVec;
-
-use super::Value;
+use super::{Few, Value};
 
 /// One step of a [`Walk`], parents before children.
 pub(crate) enum Step<'a> {
@@ -55,12 +53,12 @@ struct Level<'a> {
 /// An iterator over a value's [`Step`]s.
 pub(crate) struct Walk<'a> {
     root: Option<&'a Value>,
-    levels: SmallVec<[Level<'a>; 4]>,
+    levels: Few<[Level<'a>; 4]>,
 }
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(root: &'a Value) -> Self {
-        Self { root: Some(root), levels: SmallVec::new() }
+        Self { root: Some(root), levels: Default::default() }
     }
 
     /// Returns the next step and its place.
