@@ -1,7 +1,7 @@
 //! Fuzzes the codec of values against that of another library, `ramqp-core`.
 //!
-//! Both read the same octets. If both accept them, they read the same value, and each reads what the other writes. If one
-//! refuses them, it has one of the known reasons, which is looked for in the octets or in the value.
+//! Both read the same octets. If both accept them, they read the same value, and each reads what the other writes. If
+//! one refuses them, it has one of the known reasons, which is looked for in the octets or in the value.
 #![no_main]
 
 use amqp_proto::codec::{DecodeError, DecodeErrorKind, LimitKind};
@@ -45,8 +45,8 @@ fn exchange(ours: &Value, theirs: &Other) {
     let read = Other::decode(&mut Bytes::from(written(ours)));
     let is_read = read.as_ref().is_ok_and(|read| is_same(ours, read));
     assert!(is_read, "{ours:?} is written, and read as {read:?}");
-    // The other library writes described elements in several forms, of which the array tells the first, and arrays without
-    // elements without a type, so that two keys may become the same.
+    // The other library writes described elements in several forms, of which the array tells the first, and arrays
+    // without elements without a type, so that two keys may become the same.
     if !any(theirs, &|one| has_described_elements(one) || has_duplicate_keys(one)) {
         let read = Value::decode(&mut Bytes::from(to_vec(theirs)), &LIMITS);
         let is_read = read.as_ref().is_ok_and(|read| is_same(read, theirs));
@@ -183,7 +183,7 @@ fn has_described_elements(theirs: &Other) -> bool {
     matches!(theirs, Other::Array(items) if matches!(items[..], [Other::Described(..), ..]))
 }
 
-/// Returns `true` if the elements of an array in a value have several descriptors, of which the other library reads one.
+/// Returns `true` if the elements of an array in a value have several descriptors. The other library reads one.
 fn has_several_descriptors(ours: &Value) -> bool {
     match ours {
         Value::List(items) => items.iter().any(has_several_descriptors),
