@@ -4,10 +4,11 @@ use std::sync::mpsc;
 
 use super::common::engine::Engine;
 use super::common::port::Port;
-use super::common::{link, link_on_session, next_receiver, next_session};
+use super::common::{link, link_on_session, listener, next_client, next_receiver, next_session};
 use crate::adapter::{self, both, on_thread, pause, spawn};
-use crate::amqp::config::ReceiverOptions;
+use crate::amqp::config::{ReceiverOptions, SessionOptions};
 use crate::amqp::proto::Event;
+use crate::amqp::types::TransferNumber;
 use crate::amqp::wire::{AmqpError, Condition, Outcome, Target};
 use crate::amqp::{Delivery, Error, Outgoing, Receiver, Sender, Sent};
 
@@ -232,4 +233,24 @@ async fn a_close_tells_the_error_of_the_peer() {
     ending.join().await.unwrap().unwrap();
     let over = sender.close().await.unwrap_err();
     assert!(over.is_remote() && over.condition() == Some(&Condition::ResourceDeleted), "{over}");
+}
+
+/// [2.5.2]: a session that the peer has ended before it was accepted is offered no more.
+#[adapter::test]
+async fn a_session_that_has_ended_is_not_offered() {
+    let (listener, _url) = listener().await;
+    let address = listener.local_addr().unwrap();
+    let client = on_thread(move || {
+        let mut client = Engine::connect(address, "client");
+        let gone = client.amqp.begin(SessionOptions::new()).unwrap();
+        client.amqp.session(gone).unwrap().end().unwrap();
+        let last = SessionOptions::new().with_next_outgoing_id(TransferNumber::new(77));
+        let last = client.amqp.begin(last).unwrap();
+        client.until(|event| matches!(event, Event::SessionBegun(key) if *key == last).then_some(()));
+    });
+    let server = next_client(&listener).await;
+    let _first = next_session(&server).await;
+    let last = next_session(&server).await;
+    assert_eq!(last.peer_begin().unwrap().next_outgoing_id, TransferNumber::new(77));
+    client.join().await.unwrap();
 }
