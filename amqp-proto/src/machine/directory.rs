@@ -24,7 +24,8 @@ impl<I> Default for Directory<I> {
 }
 
 impl<I: Index> Directory<I> {
-    #[inline(always)] // for each transfer
+    #[cfg_attr(not(feature = "small"), inline(always))] // for each transfer
+    #[cfg_attr(feature = "small", inline(never))]
     pub(crate) fn get(&self, number: u32) -> Option<I> {
         match self.near.get(number as usize) {
             Some(&index) => (index != I::NONE).then_some(index),

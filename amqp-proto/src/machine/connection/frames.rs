@@ -81,6 +81,9 @@ impl Machine {
     /// frame. Otherwise changes nothing.
     #[inline(always)] // called in one place
     pub(super) fn take_usual(&mut self) -> Option<Step> {
+        if cfg!(feature = "small") {
+            return None;
+        }
         let PlainFrame { channel, body } = self.input.plain_frame(self.frame_size)?;
         let Some(body) = body else { return Some(self.step_end()) };
         let (transfer, offset) = UsualTransfer::read(body)?;

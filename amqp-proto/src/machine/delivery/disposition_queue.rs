@@ -49,7 +49,8 @@ impl DispositionQueue {
     }
 
     /// Adds a delivery. Returns `false` if the queue is full and must be written first.
-    #[inline(always)]
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    #[cfg_attr(feature = "small", inline(never))]
     pub(crate) fn add(&mut self, id: DeliveryNumber, settled: bool, state: Option<&DeliveryState>) -> bool {
         if let Some(last) = self.ranges.last_mut()
             && last.last.next() == id

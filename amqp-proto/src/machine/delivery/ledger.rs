@@ -113,7 +113,8 @@ impl Ledger {
     }
 
     /// Adds a delivery with a number, which must not be below the next one.
-    #[inline(always)]
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    #[cfg_attr(feature = "small", inline(never))]
     pub(crate) fn insert(&mut self, number: u64, mut record: Record, chain: &mut Chain) {
         if self.ring.is_empty() {
             self.ring.resize_with(FEWEST, || Record::EMPTY);
@@ -167,7 +168,8 @@ impl Ledger {
     }
 
     /// Removes a settled delivery. Returns `true` if it was present.
-    #[inline(always)]
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    #[cfg_attr(feature = "small", inline(never))]
     pub(crate) fn remove(&mut self, number: u64, chain: &mut Chain) -> bool {
         let (at, is_young) = (self.place(number), self.is_young(number));
         let (before, after) = match self.ring.get_mut(at) {
@@ -244,7 +246,8 @@ impl Ledger {
     }
 
     /// Removes a record from the chain of its link.
-    #[inline(always)]
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    #[cfg_attr(feature = "small", inline(never))]
     fn unchain(&mut self, number: u64, before_id: u32, after_id: u32, chain: &mut Chain) {
         let own = id(number).get();
         let (back, ahead) = (own.wrapping_sub(before_id), after_id.wrapping_sub(own));
@@ -265,7 +268,8 @@ impl Ledger {
     }
 
     /// Vacates the places of a number and of the skipped numbers before it.
-    #[inline(always)]
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    #[cfg_attr(feature = "small", inline(never))]
     fn make_way(&mut self, number: u64) {
         let at = self.place(number);
         let is_free = self.ring.get(at).is_none_or(|record| !record.is_live());

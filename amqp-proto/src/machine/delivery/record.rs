@@ -67,7 +67,8 @@ impl Record {
     }
 
     /// Makes the record vacant.
-    #[inline(always)]
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    #[cfg_attr(feature = "small", inline(never))]
     pub(super) fn vacate(&mut self) {
         self.link = LinkIx::NONE;
         // The heap memory is freed; the next delivery overwrites the rest.
@@ -216,7 +217,8 @@ impl Tag {
 }
 
 impl From<DeliveryTag> for Tag {
-    #[inline(always)] // mostly of a known length
+    #[cfg_attr(not(feature = "small"), inline(always))] // mostly of a known length
+    #[cfg_attr(feature = "small", inline(never))]
     fn from(tag: DeliveryTag) -> Self {
         match tag.padded() {
             (&[a, b, c, d, e, f, g, h, i, j, k, l, m, n, ..], len @ ..=14) => {

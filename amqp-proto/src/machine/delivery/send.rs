@@ -100,6 +100,9 @@ impl Endpoints {
     ) -> Option<DeliveryKey> {
         /// The octets of a frame before its payload, at most.
         const HEAD: usize = 64;
+        if cfg!(feature = "small") {
+            return None;
+        }
         let room = self.limits.output_octets().saturating_sub(self.fx.out.len());
         let is_plain = options.is_plain() && options.tag.is_none();
         if !is_plain || !self.is_open || !self.ahead.is_empty() || octets + HEAD >= room {
@@ -159,7 +162,7 @@ impl Endpoints {
         let Some(link) = self.links.at(index) else { return Err(SendError::Detached) };
         let Some(session) = self.sessions.get_mut(link.session) else { return Err(SendError::Detached) };
         let key = DeliveryKey::sent(session.key, session.sent.next());
-        let sent = if options.is_plain() {
+        let sent = if options.is_plain() && !cfg!(feature = "small") {
             let (id, handle) = (session.sent.next_id(), Handle::new(link.handle));
             let mut head = TransferHead::new(handle, id, permit.tag, options.message_format);
             head.settled = permit.settled;

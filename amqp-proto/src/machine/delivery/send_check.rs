@@ -197,7 +197,8 @@ fn unsent_before(session: &Session, links: &Slab<Link, LinkIx>, index: LinkIx) -
 }
 
 /// Begins a delivery: credit, window and ledger change together. Returns `true` if there is credit left.
-#[inline(always)]
+#[cfg_attr(not(feature = "small"), inline(always))]
+#[cfg_attr(feature = "small", inline(never))]
 pub(super) fn commit(link: &mut Link, session: &mut Session, permit: &Permit, options: &SendOptions) -> bool {
     let (number, index) = (session.sent.next(), link.key.index);
     if permit.settled {

@@ -122,6 +122,9 @@ impl Endpoints {
     /// way handles that.
     #[inline(always)] // called in one place
     fn accept_next(&mut self, index: LinkIx, delivery: DeliveryKey) -> Option<()> {
+        if cfg!(feature = "small") {
+            return None;
+        }
         let number = delivery.number();
         let link = self.links.at(index)?;
         let session = self.sessions.get_mut(delivery.session)?;
@@ -242,7 +245,8 @@ pub(super) fn delivery_key(session: Key<SessionIx>, number: u64, is_received: bo
 }
 
 /// Forgets a delivery that is settled or lost.
-#[inline(always)]
+#[cfg_attr(not(feature = "small"), inline(always))]
+#[cfg_attr(feature = "small", inline(never))]
 pub(crate) fn forget(link: &mut Link, ledger: &mut Ledger, number: u64) {
     if link.tags.is_counted() {
         forget_tag(link, ledger, number);

@@ -20,7 +20,8 @@ impl Tags {
     }
 
     /// Adds a tag. Returns `false` without any change if the tag is in use; `live` returns the tags in use.
-    #[inline(always)]
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    #[cfg_attr(feature = "small", inline(never))]
     pub(crate) fn insert(
         &mut self,
         number: TagNumber,

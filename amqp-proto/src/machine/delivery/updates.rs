@@ -61,6 +61,9 @@ impl Endpoints {
     /// had no state before: a short way for nearly all.
     #[inline(always)]
     fn next_accepted(&mut self) -> Option<Event> {
+        if cfg!(feature = "small") {
+            return None;
+        }
         let updates = self.updates.as_mut().filter(|updates| updates.is_usual)?;
         let number = updates.next;
         let session = self.sessions.get_mut(updates.session).filter(|_| number <= updates.last)?;
@@ -168,7 +171,8 @@ struct Update {
 }
 
 /// Applies the peer's state to one unsettled delivery; `None` if the state is no news.
-#[inline(always)]
+#[cfg_attr(not(feature = "small"), inline(always))]
+#[cfg_attr(feature = "small", inline(never))]
 fn update(link: &mut Link, ledger: &mut Ledger, number: u64, frame: &Updates) -> Option<Update> {
     let record = ledger.get_mut(number)?;
     let (is_decided, had_outcome) = (record.has_remote_outcome(), record.has_local_outcome());

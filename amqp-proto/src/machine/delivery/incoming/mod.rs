@@ -160,7 +160,8 @@ impl Endpoints {
     }
 
     /// Frees the room that a delivery held in its session's window.
-    #[inline(always)] // for the way of most messages
+    #[cfg_attr(not(feature = "small"), inline(always))] // for the way of most messages
+    #[cfg_attr(feature = "small", inline(never))]
     fn release_frames(&mut self, session: Key<SessionIx>, held: Held) {
         let Some(session) = self.sessions.get_mut(session) else { return };
         session.incoming.release_frames(held);
@@ -187,7 +188,8 @@ impl Endpoints {
 impl Effects {
     /// Reports a drain that a transfer has completed. Returns `true` if the credit was renewed, since the
     /// sender has aborted a delivery.
-    #[inline(always)]
+    #[cfg_attr(not(feature = "small"), inline(always))]
+    #[cfg_attr(feature = "small", inline(never))]
     fn tell_credit(&mut self, link: &mut Link, is_nothing: bool) -> bool {
         let LinkEnd::Receiver(receiver) = &mut link.end else { return false };
         if receiver.is_drained() {
