@@ -71,7 +71,7 @@ fn is_known(error: &DecodeError, octets: &[u8], theirs: &Other) -> bool {
         DecodeErrorKind::Limit(LimitKind::Depth) => depth(theirs) > LIMITS.depth().into(),
         // This end's limit is for all arrays together.
         DecodeErrorKind::Limit(LimitKind::ZeroWidthElements) => elements(theirs) > 1024,
-        // [1.6.23]: "a map in which there exist two identical key values is invalid".
+        // [1.6.23]: no two keys of a map are equal.
         DecodeErrorKind::DuplicateKey => any(theirs, &has_duplicate_keys),
         // [1.6.21]: a symbol is ASCII.
         DecodeErrorKind::Ascii => {
