@@ -82,7 +82,8 @@ where
         );
     };
     println!("{}; {number} messages", cutter.report());
-    drop(cutter);
+    // It waits for the ends of connections, which close on this thread.
+    tokio::task::spawn_blocking(move || drop(cutter)).await.unwrap();
 
     let there = broker.messages("jobs");
     let mut times = vec![0; number];
