@@ -69,7 +69,7 @@ static HOOKS: Hooks = Hooks {
 
 impl SenderOptions {
     /// Sets whether the link keeps the messages of its unsettled deliveries, so that it can be resumed
-    /// [2.6.13]. [`Event::Suspended`](crate::Event::Suspended) hands over its state when it ends.
+    /// [2.6.13]. [`Event::Suspended`] hands over its state when it ends.
     ///
     /// Default `false`. [`Limits::kept_octets`] bounds the messages, which are not copied. Exactly one delivery
     /// of each message needs a receiver of mode [second](crate::wire::ReceiverSettleMode::Second).
@@ -81,7 +81,7 @@ impl SenderOptions {
 }
 
 impl ReceiverOptions {
-    /// Sets whether the link can be resumed [2.6.13]. [`Event::Suspended`](crate::Event::Suspended) hands over
+    /// Sets whether the link can be resumed [2.6.13]. [`Event::Suspended`] hands over
     /// its state when it ends, with the messages that were not received yet.
     ///
     /// Default `false`.
