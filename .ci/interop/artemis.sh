@@ -40,8 +40,9 @@ up_artemis() { # the variables of cmd_up are seen here
   start "$state/artemis/pid" "$state/artemis/log" "$d/bin/artemis" run
 }
 
-# Writes into broker.xml: one acceptor; queues that are not copied to every receiver; messages that may come back any number of
-# times, as after ten they would be dead letters; a disk may be full.
+# Writes into broker.xml: one acceptor, which has threads enough for connections that leave theirs hanging; queues that are not
+# copied to every receiver; messages that may come back any number of times, as after ten they would be dead letters; a disk may
+# be full.
 artemis_configure() { # broker.xml
   /usr/bin/python3 - "$1" <<'PY'
 import re, sys
@@ -49,7 +50,7 @@ import re, sys
 path = sys.argv[1]
 text = open(path, encoding="utf-8").read()
 text = re.sub(r"<acceptors>.*</acceptors>",
-              '<acceptors><acceptor name="amqp">tcp://127.0.0.1:0?protocols=AMQP</acceptor></acceptors>', text, flags=re.S)
+              '<acceptors><acceptor name="amqp">tcp://127.0.0.1:0?protocols=AMQP;remotingThreads=64</acceptor></acceptors>', text, flags=re.S)
 text = re.sub(r"<max-disk-usage>.*?</max-disk-usage>", "<max-disk-usage>100</max-disk-usage>", text)
 text = re.sub(r"<critical-analyzer>true", "<critical-analyzer>false", text)
 queues = ("<default-address-routing-type>ANYCAST</default-address-routing-type>"

@@ -6,7 +6,7 @@ the brokers, or of the clients, are printed."""
 import json, pathlib, sys
 
 PAGE = pathlib.Path(__file__).parents[2] / "amqp-proto/docs/CONFORMANCE.md"
-BROKERS = {"ours": "ours", "rabbitmq": "RabbitMQ 3.10", "rabbitmq-4": "RabbitMQ 4",
+BROKERS = {"ours": "ours", "rabbitmq": "RabbitMQ 3.10", "rabbitmq-4": "RabbitMQ 4", "artemis": "Artemis",
            "proton-broker": "Proton", "rhea-broker": "rhea"}
 CLIENTS = {"client-ours": "ours", "client-proton": "Proton", "client-rhea": "rhea", "client-go-amqp": "go-amqp"}
 # The peers, and the comments around their tables in the page.
