@@ -223,13 +223,9 @@ macro_rules! composite {
         $($field:ident: $type:ty, $amqp:literal, $mode:ident $(($default:expr, $words:literal))?;)*
     }) => {
         impl $crate::codec::Composite for $name {
-            const SCHEMA: $crate::codec::Schema = $crate::codec::Schema {
-                name: $label,
-                code: $code,
-                symbol: concat!("amqp:", $label, ":list"),
-                fields: &[$($crate::codec::composite!(@schema $field $amqp $mode $(($words))?)),*],
-            };
-            const CODE: u8 = $code;
+            $crate::codec::composite!(@alike $label $code {
+                $($field, $amqp, $mode $(($words))?;)*
+            });
             const IS_RARE: bool = false;
 
             #[inline]
@@ -314,11 +310,6 @@ macro_rules! composite {
                 )*
                 (writer, count)
             }
-
-            fn check(&self) -> Result<(), $crate::codec::EncodeError> {
-                $($crate::codec::composite!(@check self, $field, $mode, concat!($label, ".", stringify!($field)));)*
-                Ok(())
-            }
         }
 
         impl $crate::codec::Encode for $name {
@@ -343,13 +334,9 @@ macro_rules! composite {
         $($field:ident: $type:ty, $amqp:literal, $mode:ident $(($default:expr, $words:literal))?;)*
     }) => {
         impl $crate::codec::Composite for $name {
-            const SCHEMA: $crate::codec::Schema = $crate::codec::Schema {
-                name: $label,
-                code: $code,
-                symbol: concat!("amqp:", $label, ":list"),
-                fields: &[$($crate::codec::composite!(@schema $field $amqp $mode $(($words))?)),*],
-            };
-            const CODE: u8 = $code;
+            $crate::codec::composite!(@alike $label $code {
+                $($field, $amqp, $mode $(($words))?;)*
+            });
             const IS_RARE: bool = true;
 
             fn decode_list<'a>(
@@ -381,11 +368,6 @@ macro_rules! composite {
                 let this: &dyn $crate::codec::AnyComposite = self;
                 this.write(sizes, writer)
             }
-
-            fn check(&self) -> Result<(), $crate::codec::EncodeError> {
-                $($crate::codec::composite!(@check self, $field, $mode, concat!($label, ".", stringify!($field)));)*
-                Ok(())
-            }
         }
 
         impl $crate::codec::Encode for $name {
@@ -403,6 +385,24 @@ macro_rules! composite {
                 $crate::codec::Composite::write_sized(self, $crate::codec::Composite::sizes(self), writer)
             }
         }
+    };
+
+    // What a composite has, however it is read and written.
+    (@alike $label:literal $code:literal {
+        $($field:ident, $amqp:literal, $mode:ident $(($words:literal))?;)*
+    }) => {
+            const SCHEMA: $crate::codec::Schema = $crate::codec::Schema {
+                name: $label,
+                code: $code,
+                symbol: concat!("amqp:", $label, ":list"),
+                fields: &[$($crate::codec::composite!(@schema $field $amqp $mode $(($words))?)),*],
+            };
+            const CODE: u8 = $code;
+
+            fn check(&self) -> Result<(), $crate::codec::EncodeError> {
+                $($crate::codec::composite!(@check self, $field, $mode, concat!($label, ".", stringify!($field)));)*
+                Ok(())
+            }
     };
 
     (@vacant $type:ty, mandatory) => { <$type as $crate::codec::Vacant>::vacant() };
