@@ -66,6 +66,8 @@ fn main() -> anyhow::Result<ExitCode> {
     let failed = count(|verdict| matches!(verdict, Verdict::Fail(_)));
     let limits = count(|verdict| matches!(verdict, Verdict::Limit(_)));
     let passed = count(|verdict| matches!(verdict, Verdict::Pass));
+    // Failures are printed once more, since the end of a log is what is read first.
+    reports.iter().filter(|report| matches!(report.verdict, Verdict::Fail(_))).for_each(print);
     println!("{passed} ok, {limits} known limits, {failed} failed");
     let expected: usize = arguments.brokers.iter().map(|peer| of(peer, &cases).count()).sum();
     let is_complete = reports.len() == expected && !reports.is_empty();
