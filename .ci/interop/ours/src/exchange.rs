@@ -4,7 +4,7 @@ use amqp_proto::message::Message;
 use amqp_proto::wire::Outcome;
 
 use crate::broker::Fixture;
-use crate::client::{Client, Connection, Delivery, Receiver, Receiving, Sender, Sending};
+use crate::client::{Client, Connection, Delivery, Opening, Receiver, Receiving, Sender, Sending};
 use crate::failure::{Done, Failure, same};
 
 /// The types of a client's handles.
@@ -22,7 +22,12 @@ pub(crate) struct Pair<C: Client> {
 
 impl<C: Client> Pair<C> {
     pub(crate) async fn open(fixture: &Fixture) -> Done<Self> {
-        let connection = C::open(fixture.opening()).await?;
+        Self::open_with(fixture, fixture.opening()).await
+    }
+
+    /// Opens the connection with settings of its own.
+    pub(crate) async fn open_with(fixture: &Fixture, opening: Opening) -> Done<Self> {
+        let connection = C::open(opening).await?;
         let queue = fixture.queue("q");
         let sender = connection.sender(Sending::to(&queue)).await?;
         let receiver = connection.receiver(Receiving::from(&queue)).await?;

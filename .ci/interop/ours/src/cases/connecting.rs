@@ -74,9 +74,9 @@ pub(crate) async fn a_login_uses_a_mechanism_that_is_offered<C: Client>(fixture:
 }
 
 pub(crate) async fn heartbeats_keep_an_idle_connection<C: Client>(fixture: &Fixture) -> Done {
-    let opening = fixture.opening().with(|options| options.with_idle_timeout(Duration::from_secs(2)));
+    let opening = fixture.opening().with(|options| options.with_idle_timeout(Duration::from_secs(4)));
     let connection = C::open(opening).await?;
-    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
     serves(&connection, &fixture.queue("q")).await?;
     connection.close().await
 }

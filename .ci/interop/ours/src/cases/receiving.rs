@@ -1,6 +1,7 @@
 //! Received messages and their outcomes.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use amqp_proto::wire::{
     AmqpError, Condition, Modified, Outcome, ReceiverSettleMode, Rejected, SenderSettleMode,
@@ -182,7 +183,9 @@ pub(crate) async fn a_receiver_that_asks_for_settled_messages_gets_them<C: Clien
 pub(crate) async fn a_broker_settles_before_our_receiver_that_settles_second<C: Client>(
     fixture: &Fixture,
 ) -> Done {
-    let pair = Pair::<C>::open(fixture).await?;
+    // A broker that does not settle is waited for as long as this.
+    let opening = fixture.opening().with(|options| options.with_reply_timeout(Duration::from_secs(10)));
+    let pair = Pair::<C>::open_with(fixture, opening).await?;
     pair.receiver.close().await?;
     let receiving =
         Receiving { rcv_settle_mode: Some(ReceiverSettleMode::Second), ..Receiving::from(&pair.queue) };
