@@ -138,32 +138,44 @@ impl RawFrame {
     /// performative other than transfer.
     #[inline]
     pub fn decode(self, limits: &Limits) -> Result<Frame, DecodeError> {
+        match self.header.kind {
+            FrameKind::Amqp => self.decode_amqp(limits),
+            FrameKind::Sasl => self.decode_sasl(limits).map(Frame::Sasl),
+        }
+    }
+
+    /// Reads the body of an AMQP frame.
+    ///
+    /// Apart from [`decode_sasl`](Self::decode_sasl), so that a program without SASL is not linked with its bodies.
+    #[inline]
+    pub(crate) fn decode_amqp(self, limits: &Limits) -> Result<Frame, DecodeError> {
         let Self { header, octets } = self;
         let input = octets.get(usize::from(header.data_offset) * 4..).unwrap_or_default();
-        match header.kind {
-            FrameKind::Amqp if input.is_empty() => Ok(Frame::Empty { channel: header.channel }),
-            FrameKind::Amqp => {
-                let (left, performative) =
-                    match Performative::parse(&mut Decoder::new(&octets, limits), input) {
-                        Ok((rest, performative)) => (rest.len(), performative),
-                        Err(error) => return Err(Fault::settle(error, &octets)),
-                    };
-                let carries = matches!(performative, Performative::Transfer(_));
-                let payload = rest_of(octets, left, carries)?;
-                Ok(Frame::Amqp { channel: header.channel, performative, payload })
-            }
-            FrameKind::Sasl if input.is_empty() => {
-                Err(DecodeError::new(DecodeErrorKind::EmptySaslFrame, HEADER_LEN))
-            }
-            FrameKind::Sasl => {
-                let (left, body) = match SaslBody::parse(&mut Decoder::new(&octets, limits), input) {
-                    Ok((rest, body)) => (rest.len(), body),
-                    Err(error) => return Err(Fault::settle(error, &octets)),
-                };
-                rest_of(octets, left, false)?;
-                Ok(Frame::Sasl(body))
-            }
+        if input.is_empty() {
+            return Ok(Frame::Empty { channel: header.channel });
         }
+        let (left, performative) = match Performative::parse(&mut Decoder::new(&octets, limits), input) {
+            Ok((rest, performative)) => (rest.len(), performative),
+            Err(error) => return Err(Fault::settle(error, &octets)),
+        };
+        let carries = matches!(performative, Performative::Transfer(_));
+        let payload = rest_of(octets, left, carries)?;
+        Ok(Frame::Amqp { channel: header.channel, performative, payload })
+    }
+
+    /// Reads the body of a SASL frame.
+    pub(crate) fn decode_sasl(self, limits: &Limits) -> Result<SaslBody, DecodeError> {
+        let Self { header, octets } = self;
+        let input = octets.get(usize::from(header.data_offset) * 4..).unwrap_or_default();
+        if input.is_empty() {
+            return Err(DecodeError::new(DecodeErrorKind::EmptySaslFrame, HEADER_LEN));
+        }
+        let (left, body) = match SaslBody::parse(&mut Decoder::new(&octets, limits), input) {
+            Ok((rest, body)) => (rest.len(), body),
+            Err(error) => return Err(Fault::settle(error, &octets)),
+        };
+        rest_of(octets, left, false)?;
+        Ok(body)
     }
 }
 

@@ -127,7 +127,7 @@ impl Machine {
             return Err(ConnectionFault::ChannelMax(channel));
         }
         let odd = is_close(&frame).then(|| frame.clone());
-        let frame = match frame.decode(&self.endpoints.limits) {
+        let frame = match frame.decode_amqp(&self.endpoints.limits) {
             Ok(frame) => frame,
             Err(error) => {
                 let close = odd.filter(|_| self.remote == Half::Open);

@@ -8,7 +8,7 @@ use crate::machine::effects::Effects;
 use crate::machine::reason::Reason;
 use crate::sasl::{ClientDialogue, Identity, Next, SaslFailure, ServerDialogue};
 use crate::types::{Limits, Str};
-use crate::wire::{Frame, ProtocolHeader, RawFrame, SaslBody};
+use crate::wire::{FrameKind, ProtocolHeader, RawFrame, SaslBody};
 
 /// The role of this end, and its SASL layer, if it has one.
 #[derive(Debug)]
@@ -213,11 +213,10 @@ impl SaslLayer for ServerDialogue {
 
 /// Reads the body of a SASL frame. A fault ends the connection without an AMQP error, since AMQP has not begun.
 fn read(frame: RawFrame, limits: &Limits) -> Result<SaslBody, Box<Reason>> {
-    match frame.decode(limits) {
-        Ok(Frame::Sasl(body)) => Ok(body),
-        Ok(_) => Err(Box::new(Reason::not_amqp("an AMQP frame inside the security layer"))),
-        Err(error) => Err(Box::new(Reason::not_amqp(Str::told(format_args!("{error}"))))),
+    if frame.header.kind != FrameKind::Sasl {
+        return Err(Box::new(Reason::not_amqp("an AMQP frame inside the security layer")));
     }
+    frame.decode_sasl(limits).map_err(|error| Box::new(Reason::not_amqp(Str::told(format_args!("{error}")))))
 }
 
 /// Sends the frame that follows.
