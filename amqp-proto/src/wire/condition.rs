@@ -28,43 +28,34 @@ macro_rules! conditions {
             /// The conditions that the standard defines, in its order.
             pub const STANDARD: &'static [Self] = &[$(Self::$name),*];
 
-            /// Returns the symbol as text.
-            pub fn as_str(&self) -> &str {
+            /// Returns the symbol, if the standard defines the condition.
+            #[inline(never)] // one table for all conversions
+            fn standard_symbol(&self) -> Option<&'static str> {
                 match self {
-                    $(Self::$name => $symbol,)*
-                    Self::Other(name) => name.as_str(),
+                    $(Self::$name => Some($symbol),)*
+                    Self::Other(_) => None,
                 }
             }
         }
 
-        impl From<Symbol> for Condition {
-            fn from(name: Symbol) -> Self {
-                match name.as_str() {
-                    $($symbol => Self::$name,)*
-                    _ => Self::Other(name),
-                }
-            }
+        /// The conditions of the standard without the room for any other, for a table that is searched.
+        #[derive(Clone, Copy)]
+        enum Standard {
+            $($name,)*
         }
 
-        /// Makes a condition of a literal.
-        ///
-        /// # Panics
-        ///
-        /// If the literal is not 7-bit ASCII.
-        impl From<&'static str> for Condition {
-            fn from(name: &'static str) -> Self {
-                Self::from(Symbol::from(name))
-            }
+        impl Standard {
+            const SYMBOLS: &'static [(Self, &'static str)] = &[$((Self::$name, $symbol)),*];
         }
 
-        impl From<Condition> for Symbol {
-            fn from(condition: Condition) -> Self {
+        impl From<Standard> for Condition {
+            fn from(condition: Standard) -> Self {
                 match condition {
-                    $(Condition::$name => Self::known($symbol),)*
-                    Condition::Other(name) => name,
+                    $(Standard::$name => Self::$name,)*
                 }
             }
         }
+
     };
 }
 
@@ -125,6 +116,45 @@ conditions! {
     TransactionRollback = "amqp:transaction:rollback";
     /// The transaction took too long.
     TransactionTimeout = "amqp:transaction:timeout";
+}
+
+impl Condition {
+    /// Returns the symbol as text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Other(name) => name.as_str(),
+            standard => standard.standard_symbol().unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Symbol> for Condition {
+    fn from(name: Symbol) -> Self {
+        match Standard::SYMBOLS.iter().find(|(_, symbol)| name == *symbol) {
+            Some((condition, _)) => Self::from(*condition),
+            None => Self::Other(name),
+        }
+    }
+}
+
+/// Makes a condition of a literal.
+///
+/// # Panics
+///
+/// If the literal is not 7-bit ASCII.
+impl From<&'static str> for Condition {
+    fn from(name: &'static str) -> Self {
+        Self::from(Symbol::from(name))
+    }
+}
+
+impl From<Condition> for Symbol {
+    fn from(condition: Condition) -> Self {
+        match condition {
+            Condition::Other(name) => name,
+            standard => Self::known(standard.standard_symbol().unwrap_or_default()),
+        }
+    }
 }
 
 impl fmt::Debug for Condition {
