@@ -7,37 +7,60 @@ use super::code::Code;
 use super::encode::{
     Encode, Writer, compound_len, grade_signed, grade_unsigned, is_narrow, octet, variable_len,
 };
-use crate::types::{Array, Described, Few, Kind, List, Map, Step, Value, Walk};
+use crate::types::{Array, Described, Few, Kind, List, Map, Position, Step, Value, Walk};
 
-/// The measures of one compound.
+/// A compound of a value, and its measures.
 #[derive(Clone, Copy, Default)]
-struct Measured {
+struct Compound {
+    /// The number of the compound around it.
+    parent: usize,
+    place: Place,
     /// The length of its items: the value of its size field without the length of the count field.
     octets: usize,
+    elements: Elements,
     /// The constructor of an array's elements.
     element: u8,
 }
 
 /// The sizes of all compounds in a value, parents before children.
 struct Plan {
-    compounds: Few<[Measured; 4]>,
+    compounds: Few<[Compound; 4]>,
     /// The length of the whole value, constructor included.
     total: usize,
 }
 
-/// A compound whose items are being measured.
-struct Open {
-    at: usize,
-    octets: usize,
-    /// The number of an array's descriptors, which come before its elements. `usize::MAX` for other
-    /// compounds.
-    plain: usize,
-    seen: usize,
-    elements: Elements,
+/// The place of a value in the compound around it.
+#[derive(Clone, Copy, Default)]
+enum Place {
+    /// Nothing is around the value.
+    #[default]
+    Root,
+    /// In a list, a map or a described value.
+    Item,
+    /// Before the elements of an array, with an announcing octet.
+    Descriptor,
+    /// In an array, without a constructor.
+    Element,
+}
+
+impl Place {
+    fn of(position: Position<'_>) -> Self {
+        match position.parent {
+            None => Self::Root,
+            Some(Value::Array(array)) if position.index < array.descriptors().len() => Self::Descriptor,
+            Some(Value::Array(_)) => Self::Element,
+            Some(_) => Self::Item,
+        }
+    }
+
+    /// Writes the octet that announces a descriptor of an array.
+    fn announce<'w>(self, writer: Writer<'w>) -> Writer<'w> {
+        if matches!(self, Self::Descriptor) { writer.octet(Code::DESCRIBED) } else { writer }
+    }
 }
 
 /// The common measures of an array's elements so far.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Elements {
     /// The widest grade: 0 for elements without octets, 1 for one octet or 8-bit sizes, else 2.
     grade: usize,
@@ -49,66 +72,53 @@ struct Elements {
 impl Plan {
     fn new(root: &Value) -> Self {
         let mut plan = Self { compounds: Default::default(), total: 0 };
-        let mut open: Few<[Open; 4]> = Default::default();
+        let mut current = 0;
         let mut walk = Walk::new(root);
-        while let Some((step, _)) = walk.step() {
+        while let Some((step, position)) = walk.step() {
             match step {
-                Step::Leaf(value) => match open.last_mut() {
-                    Some(parent) => parent.add(value, Measured::default()),
-                    None => plan.total = value_len(value),
-                },
-                Step::Enter(value) => {
-                    open.push(Open::new(plan.compounds.len(), value));
-                    plan.compounds.push(Measured::default());
+                Step::Leaf(value) => plan.add(current, Place::of(position), value, 0),
+                Step::Enter(_) => {
+                    let compound =
+                        Compound { parent: current, place: Place::of(position), ..Default::default() };
+                    current = plan.compounds.len();
+                    plan.compounds.push(compound);
                 }
                 Step::Leave(value) => {
-                    let Some(done) = open.pop() else { break };
-                    let at = done.at;
-                    let measured = done.close(value);
-                    if let Some(slot) = plan.compounds.get_mut(at) {
-                        *slot = measured;
-                    }
-                    match open.last_mut() {
-                        Some(parent) => parent.add(value, measured),
-                        None => plan.total = full_len(value, measured),
-                    }
+                    let Some(compound) = plan.compounds.get_mut(current) else { break };
+                    compound.close(value);
+                    let Compound { parent, place, octets, .. } = *compound;
+                    plan.add(parent, place, value, octets);
+                    current = parent;
                 }
             }
         }
         plan
     }
+
+    /// Adds a value to the compound around it; `octets` is the length of its own items.
+    fn add(&mut self, parent: usize, place: Place, value: &Value, octets: usize) {
+        let Some(parent) = self.compounds.get_mut(parent) else { return };
+        match place {
+            Place::Root => self.total = full_len(value, octets),
+            Place::Item => parent.octets += full_len(value, octets),
+            Place::Descriptor => parent.octets += 1 + full_len(value, octets),
+            Place::Element => parent.elements.add(value, octets),
+        }
+    }
 }
 
-impl Open {
-    fn new(at: usize, value: &Value) -> Self {
-        let plain = value.as_array().map_or(usize::MAX, |array| array.descriptors().len());
-        Self { at, octets: 0, plain, seen: 0, elements: Elements::default() }
-    }
-
-    fn add(&mut self, value: &Value, measured: Measured) {
-        self.seen += 1;
-        if self.seen > self.plain {
-            self.elements.add(value, measured);
-        } else {
-            // In an array, an announcing octet comes before each descriptor.
-            let announced = usize::from(self.plain != usize::MAX);
-            self.octets += announced + full_len(value, measured);
-        }
-    }
-
-    fn close(mut self, value: &Value) -> Measured {
-        let mut element = 0;
+impl Compound {
+    fn close(&mut self, value: &Value) {
         if let Value::Array(array) = value {
             let octets;
-            (element, octets) = self.elements.form(array);
+            (self.element, octets) = self.elements.form(array);
             self.octets += 1 + octets;
         }
-        Measured { octets: self.octets, element }
     }
 }
 
 impl Elements {
-    fn add(&mut self, value: &Value, measured: Measured) {
+    fn add(&mut self, value: &Value, octets: usize) {
         self.count += 1;
         let (grade, octets) = match value {
             Value::Uint(n) => (grade_unsigned(u64::from(*n)), 0),
@@ -124,11 +134,9 @@ impl Elements {
             Value::Symbol(name) => (grade_size(name.len()), name.len()),
             Value::List(list) if list.is_empty() => (0, 0),
             Value::List(List { items }) | Value::Map(Map { items }) => {
-                (2 - usize::from(is_narrow(measured.octets, items.len())), measured.octets)
+                (2 - usize::from(is_narrow(octets, items.len())), octets)
             }
-            Value::Array(array) => {
-                (2 - usize::from(is_narrow(measured.octets, array.len())), measured.octets)
-            }
+            Value::Array(array) => (2 - usize::from(is_narrow(octets, array.len())), octets),
             _ => (1, 0),
         };
         self.grade = self.grade.max(grade);
@@ -187,13 +195,13 @@ fn grade_size(octets: usize) -> usize {
     1 + usize::from(octets > usize::from(u8::MAX))
 }
 
-/// Returns the length of a value, constructor included. The items of a compound have been measured.
-fn full_len(value: &Value, measured: Measured) -> usize {
+/// Returns the length of a value, constructor included. The items of a compound take `octets`.
+fn full_len(value: &Value, octets: usize) -> usize {
     match value {
         Value::List(list) if list.is_empty() => 1,
-        Value::List(List { items }) | Value::Map(Map { items }) => compound_len(measured.octets, items.len()),
-        Value::Array(array) => compound_len(measured.octets, array.len()),
-        Value::Described(_) => 1 + measured.octets,
+        Value::List(List { items }) | Value::Map(Map { items }) => compound_len(octets, items.len()),
+        Value::Array(array) => compound_len(octets, array.len()),
+        Value::Described(_) => 1 + octets,
         leaf => value_len(leaf),
     }
 }
@@ -295,73 +303,42 @@ fn write_sized<'w>(octets: &[u8], code: u8, writer: Writer<'w>) -> Writer<'w> {
     writer.slice(octets)
 }
 
-/// A compound whose items are being written.
-struct Level {
-    /// See [`Open::plain`].
-    plain: usize,
-    seen: usize,
-    element: u8,
-}
-
-impl Level {
-    fn is_element(&self) -> bool {
-        self.seen >= self.plain
-    }
-
-    /// Writes the octet that announces a descriptor of an array.
-    fn announce<'w>(&self, writer: Writer<'w>) -> Writer<'w> {
-        if self.plain == usize::MAX { writer } else { writer.octet(Code::DESCRIBED) }
-    }
-
-    /// Counts a written item. Writes the constructor of an array's elements after its last descriptor.
-    fn item_done<'w>(&mut self, writer: Writer<'w>) -> Writer<'w> {
-        self.seen += 1;
-        if self.seen == self.plain { writer.octet(self.element) } else { writer }
-    }
-}
-
 fn write_planned<'w>(root: &Value, plan: &Plan, mut writer: Writer<'w>) -> Writer<'w> {
-    let mut sizes = plan.compounds.iter().copied();
-    let mut levels: Few<[Level; 4]> = Default::default();
+    let (mut current, mut entered) = (0, 0);
     let mut walk = Walk::new(root);
-    while let Some((step, _)) = walk.step() {
-        match step {
-            Step::Leaf(value) => match levels.last_mut() {
-                Some(level) if level.is_element() => {
-                    writer = level.item_done(write_element(value, level.element, writer));
-                }
-                Some(level) => writer = level.item_done(write_value(value, level.announce(writer))),
-                None => writer = write_value(value, writer),
+    while let Some((step, position)) = walk.step() {
+        let (parent, element) =
+            plan.compounds.get(current).map_or((0, 0), |open| (open.parent, open.element));
+        // The constructor comes before the first element, or without elements before the end.
+        let array = position.parent.and_then(Value::as_array);
+        if array.is_some_and(|array| array.descriptors().len() == position.index) {
+            writer = writer.octet(element);
+        }
+        let place = Place::of(position);
+        writer = match step {
+            Step::Leaf(value) => match place {
+                Place::Element => write_element(value, element, writer),
+                _ => write_value(value, place.announce(writer)),
             },
             Step::Enter(value) => {
-                let measured = sizes.next().unwrap_or_default();
-                writer = match levels.last() {
-                    Some(level) if level.is_element() => {
-                        write_element_opening(value, measured, level.element, writer)
-                    }
-                    Some(level) => write_opening(value, measured, level.announce(writer)),
-                    None => write_opening(value, measured, writer),
-                };
-                let plain = value.as_array().map_or(usize::MAX, |array| array.descriptors().len());
-                if plain == 0 {
-                    writer = writer.octet(measured.element);
+                let octets = plan.compounds.get(entered).map_or(0, |compound| compound.octets);
+                (current, entered) = (entered, entered + 1);
+                match place {
+                    Place::Element => write_element_opening(value, octets, element, writer),
+                    _ => write_opening(value, octets, place.announce(writer)),
                 }
-                levels.push(Level { plain, seen: 0, element: measured.element });
             }
             Step::Leave(_) => {
-                levels.pop();
-                if let Some(level) = levels.last_mut() {
-                    writer = level.item_done(writer);
-                }
+                current = parent;
+                writer
             }
-        }
+        };
     }
     writer
 }
 
 /// Writes the octets before the items of a compound: constructor, size, count.
-fn write_opening<'w>(value: &Value, measured: Measured, writer: Writer<'w>) -> Writer<'w> {
-    let octets = measured.octets;
+fn write_opening<'w>(value: &Value, octets: usize, writer: Writer<'w>) -> Writer<'w> {
     match value {
         Value::List(list) if list.is_empty() => writer.octet(Code::LIST0),
         Value::List(list) => writer.compound(Code::LIST8, Code::LIST32, octets, list.len()),
@@ -372,14 +349,14 @@ fn write_opening<'w>(value: &Value, measured: Measured, writer: Writer<'w>) -> W
 }
 
 /// Writes the size and count of a compound that is an element of an array with element constructor `code`.
-fn write_element_opening<'w>(value: &Value, measured: Measured, code: u8, writer: Writer<'w>) -> Writer<'w> {
+fn write_element_opening<'w>(value: &Value, octets: usize, code: u8, writer: Writer<'w>) -> Writer<'w> {
     let count = match value {
         Value::Array(array) => array.len(),
         _ => value.items().map_or(0, |items| items.len()),
     };
     match code >> 4 {
-        0xc | 0xe => writer.size8(measured.octets + 1).size8(count),
-        0xd | 0xf => writer.size32(measured.octets + 4).size32(count),
+        0xc | 0xe => writer.size8(octets + 1).size8(count),
+        0xd | 0xf => writer.size32(octets + 4).size32(count),
         _ => writer,
     }
 }

@@ -61,4 +61,4 @@ pub(crate) use items::Items;
 pub(crate) use key::{Index, Key, KeyNumbers, LinkIx, SessionIx, TransactionIx};
 pub(crate) use tree::Tree;
 pub(crate) use tree_set::TreeSet;
-pub(crate) use walk::{Step, Walk};
+pub(crate) use walk::{Position, Step, Walk};
