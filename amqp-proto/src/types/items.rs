@@ -79,29 +79,29 @@ fn shell(value: &Value) -> Value {
 
 impl Clone for Items {
     fn clone(&self) -> Self {
-        if self.is_flat() {
-            return Self(self.0.clone());
+        let mut copy = self.shells();
+        if !self.is_flat() {
+            copy.fill_from(self);
         }
-        let mut outer = Vec::new();
-        let mut source = self.0.iter();
-        let mut copy = Vec::with_capacity(self.0.len());
-        loop {
-            match source.next() {
-                Some(value) => match value.items() {
-                    None => copy.push(value.clone()),
-                    Some(inner) => outer.push((
-                        mem::replace(&mut source, inner.0.iter()),
-                        mem::replace(&mut copy, Vec::with_capacity(inner.0.len())),
-                        shell(value),
-                    )),
-                },
-                None => {
-                    let Some((rest, siblings, mut compound)) = outer.pop() else { return Self(copy) };
-                    if let Some(inner) = compound.items_mut() {
-                        inner.0 = mem::replace(&mut copy, siblings);
-                    }
-                    copy.push(compound);
-                    source = rest;
+        copy
+    }
+}
+
+impl Items {
+    /// Copies the scalars; the copies of compounds are empty.
+    fn shells(&self) -> Self {
+        Self(self.iter().map(shell).collect())
+    }
+
+    /// Copies the items of nested compounds into their shells, one compound after the other.
+    #[cold]
+    fn fill_from(&mut self, source: &Self) {
+        let mut pending = Vec::from([(source, self)]);
+        while let Some((source, copy)) = pending.pop() {
+            for (source, copy) in source.iter().zip(&mut copy.0) {
+                if let (Some(source), Some(copy)) = (source.items(), copy.items_mut()) {
+                    *copy = source.shells();
+                    pending.push((source, copy));
                 }
             }
         }
