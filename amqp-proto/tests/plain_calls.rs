@@ -34,7 +34,7 @@ fn e_enc_09_a_literal_is_a_symbol() {
 fn m_sec_02_text_and_octets_are_read_in_both_forms() {
     let binary = || Value::from(Bytes::from_static(b"job"));
     let parts = Body::Data([Bytes::from_static(b"j"), Bytes::from_static(b"ob")].into_iter().collect());
-    let rows: [(Body, Option<&str>, Option<&[u8]>); 7] = [
+    let rows: [(Body, Option<&str>, Option<&[u8]>); 8] = [
         ("job".into(), Some("job"), Some(b"job")),
         (b"job".into(), Some("job"), Some(b"job")),
         (parts, Some("job"), Some(b"job")),
@@ -42,6 +42,7 @@ fn m_sec_02_text_and_octets_are_read_in_both_forms() {
         (Value::from(b"\xff").into(), None, Some(b"\xff")),
         (b"\xff".into(), None, Some(b"\xff")),
         (7_i32.into(), None, None),
+        (Body::Sequence(List::new().into()), None, None),
     ];
     for (body, text, octets) in rows {
         let message = Message::new(body);

@@ -216,7 +216,13 @@ impl MessageView {
     ///
     /// [`DecodeError`] if the body is malformed.
     pub fn bytes(&self) -> Result<Option<Bytes>, DecodeError> {
-        Ok(self.body()?.bytes())
+        match self.body_kind() {
+            Some(SectionKind::Data) => Ok(self.data()?.map(|data| data.to_bytes())),
+            Some(kind @ SectionKind::AmqpValue) => {
+                Ok(Body::Value(self.read(kind, &mut self.budget(), value)?).bytes())
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Returns the octets of all data sections, without a copy; `None` if the body is not data.
