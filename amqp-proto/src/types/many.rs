@@ -5,7 +5,9 @@ use core::cmp::Ordering;
 use core::fmt;
 use core::ops::Deref;
 
-use smallvec::SmallVec;
+use super::Few;
+
+type Items<T> = Few<[T; 1]>;
 
 /// A list that holds one item without allocating: capabilities, locales, body sections.
 ///
@@ -21,9 +23,11 @@ use smallvec::SmallVec;
 /// assert_eq!(Many::<Symbol>::from(["queue", "topic"]), capabilities);
 /// assert_eq!(Many::<Symbol>::from("queue"), [symbol!("queue")]);
 /// ```
+///
+/// With the feature `small` one item allocates, too.
 #[derive(Clone)]
 pub struct Many<T> {
-    items: SmallVec<[T; 1]>,
+    items: Items<T>,
     /// `true` if the only item was received without an array around it.
     is_bare: bool,
 }
@@ -31,7 +35,7 @@ pub struct Many<T> {
 impl<T> Many<T> {
     /// Returns an empty list.
     pub fn new() -> Self {
-        Self { items: SmallVec::new(), is_bare: false }
+        Self { items: Items::new(), is_bare: false }
     }
 
     /// Returns a list of one item that was received without an array around it.
@@ -83,7 +87,7 @@ impl<T: Ord> Ord for Many<T> {
 
 impl<T> From<T> for Many<T> {
     fn from(item: T) -> Self {
-        Self { items: SmallVec::from_buf([item]), is_bare: false }
+        Self { items: Items::from([item]), is_bare: false }
     }
 }
 
@@ -121,7 +125,7 @@ impl<T> FromIterator<T> for Many<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let items = items.into_iter();
         // `collect` would reserve up to twice the space.
-        let mut many = SmallVec::with_capacity(items.size_hint().0);
+        let mut many = Items::with_capacity(items.size_hint().0);
         many.extend(items);
         Self { items: many, is_bare: false }
     }
@@ -163,7 +167,7 @@ impl<T: fmt::Debug> fmt::Debug for Many<T> {
 
 /// The items of a [`Many`], by value.
 #[derive(Debug)]
-pub struct ManyIntoIter<T>(smallvec::IntoIter<[T; 1]>);
+pub struct ManyIntoIter<T>(<Items<T> as IntoIterator>::IntoIter);
 
 impl<T> Iterator for ManyIntoIter<T> {
     type Item = T;
