@@ -226,9 +226,14 @@ pub(crate) trait Encode {
 
 /// Extends `out` by `octets` octets and fills them with `write`.
 pub(crate) fn fill(out: &mut BytesMut, octets: usize, write: impl FnOnce(Writer<'_>) -> Writer<'_>) {
+    write(extend(out, octets)).finish();
+}
+
+/// Extends `out`, and returns a writer of the new octets.
+fn extend(out: &mut BytesMut, octets: usize) -> Writer<'_> {
     let start = out.len();
     out.resize(start + octets, 0);
-    write(Writer::new(out.get_mut(start..).unwrap_or_default())).finish();
+    Writer::new(out.get_mut(start..).unwrap_or_default())
 }
 
 /// Appends a value to a buffer.

@@ -121,9 +121,11 @@ impl<K, V> Tree<K, V> {
                 (leaf, at) = (leaf + 1, at - left);
             }
         }
-        match self.leaves.get_mut(leaf) {
-            Some(entries) => entries.insert(at, entry),
-            None => self.leaves.push(Vec::from([entry])),
+        if leaf == self.leaves.len() {
+            self.leaves.push(Vec::new());
+        }
+        if let Some(entries) = self.leaves.get_mut(leaf) {
+            entries.insert(at, entry);
         }
     }
 
