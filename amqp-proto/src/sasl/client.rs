@@ -43,11 +43,11 @@ pub(super) const PLAIN: Symbol = Symbol::known("PLAIN");
 pub struct ClientProfile {
     /// The mechanisms of the application, the preferred one first.
     own: Vec<OwnMechanism>,
-    external: Option<ExternalClient>,
+    external: Option<OwnMechanism>,
     /// The token, and the function that makes its mechanisms: a program without a token is linked without them.
     token: Option<(Token, TokenMechanism)>,
     login: Option<Login>,
-    anonymous: Option<AnonymousClient>,
+    anonymous: Option<OwnMechanism>,
     plain_in_clear: bool,
     only: Option<Vec<Symbol>>,
     #[cfg(feature = "scram")]
@@ -77,14 +77,14 @@ impl ClientProfile {
     /// Allows EXTERNAL: the layer below has authenticated the client, usually by a certificate.
     #[must_use]
     pub fn with_external(mut self, external: ExternalClient) -> Self {
-        self.external = Some(external);
+        self.external = Some(OwnMechanism::new(external));
         self
     }
 
     /// Allows ANONYMOUS, in addition to other mechanisms.
     #[must_use]
     pub fn with_anonymous(mut self, anonymous: AnonymousClient) -> Self {
-        self.anonymous = Some(anonymous);
+        self.anonymous = Some(OwnMechanism::new(anonymous));
         self
     }
 
@@ -144,14 +144,12 @@ impl ClientProfile {
         let open = |name: &Symbol| offered.contains(name) && self.allows(name);
         let may_show = link == TransportSecurity::Encrypted || self.plain_in_clear;
         let mut shows = false;
-        for own in self.own.iter().map(OwnMechanism::begin).filter(|own| open(&own.name())) {
+        let first = self.own.iter().chain(&self.external).map(OwnMechanism::begin);
+        for own in first.filter(|own| open(&own.name())) {
             if may_show || !own.shows_secret() {
                 return Ok(own);
             }
             shows = true;
-        }
-        if let Some(external) = self.external.as_ref().filter(|_| open(&EXTERNAL)) {
-            return Ok(Box::new(external.clone()));
         }
         let token = self.token.as_ref().and_then(|(token, mechanism)| {
             mechanism(token, token.mechanisms().iter().find(|name| open(name))?)
@@ -175,7 +173,7 @@ impl ClientProfile {
         #[cfg(not(feature = "scram"))]
         drop(nonce);
         match self.anonymous.as_ref().filter(|_| open(&ANONYMOUS)) {
-            Some(anonymous) => Ok(Box::new(anonymous.clone())),
+            Some(anonymous) => Ok(anonymous.begin()),
             None if shows => Err(ChoiceError::PlainInClear),
             None if has_token => Err(ChoiceError::TokenInClear),
             None => Err(ChoiceError::NoneInCommon { offered: offered.to_vec(), allowed: self.allowed() }),
@@ -184,8 +182,8 @@ impl ClientProfile {
 
     /// Returns the allowed mechanisms, strongest first.
     fn allowed(&self) -> Vec<Symbol> {
-        let mut names: Vec<_> = self.own.iter().map(|own| own.begin().name()).collect();
-        names.extend(self.external.as_ref().map(|_| EXTERNAL));
+        let first = self.own.iter().chain(&self.external);
+        let mut names: Vec<_> = first.map(|own| own.begin().name()).collect();
         names.extend(self.token.iter().flat_map(|(token, _)| token.mechanisms()).cloned());
         if self.login.is_some() {
             #[cfg(feature = "scram")]
