@@ -83,7 +83,11 @@ impl Code {
     /// assigned constructors have one.
     #[inline]
     pub(crate) fn width(code: u8) -> Width {
-        WIDTHS.get(usize::from(code)).copied().unwrap_or(Width::None)
+        if cfg!(feature = "small") {
+            Self::width_of(code)
+        } else {
+            WIDTHS.get(usize::from(code)).copied().unwrap_or(Width::None)
+        }
     }
 
     const fn width_of(code: u8) -> Width {

@@ -205,7 +205,7 @@ impl<'a> Open<'a> {
     /// Reads the scalars of a list or a map that come next, in a loop of their own: most hold nothing else.
     #[inline]
     fn scalars(&mut self, decoder: &mut Decoder<'a>, input: &'a [u8]) -> Parsed<'a, ()> {
-        if !matches!(self.shape, Shape::List | Shape::Map) {
+        if cfg!(feature = "small") || !matches!(self.shape, Shape::List | Shape::Map) {
             return Ok((input, ()));
         }
         let want = to_usize(self.count);

@@ -331,7 +331,7 @@ impl Index {
     pub(super) fn fill(&mut self, payload: &Payload, most: u32) -> Result<(), DecodeError> {
         let mut finder = Finder { index: self, next: 0, left: most };
         let at = match payload.chunks() {
-            [chunk] => finder.find_usual(chunk),
+            [chunk] if !cfg!(feature = "small") => finder.find_usual(chunk),
             _ => 0,
         };
         if at < payload.len() { finder.find(payload, at) } else { Ok(()) }
