@@ -214,7 +214,7 @@ impl MessageView {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the body is malformed.
+    /// [`DecodeError`] if the data or the value is malformed. Sequences are not read.
     pub fn bytes(&self) -> Result<Option<Bytes>, DecodeError> {
         match self.body_kind() {
             Some(SectionKind::Data) => Ok(self.data()?.map(|data| data.to_bytes())),
