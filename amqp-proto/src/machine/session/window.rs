@@ -1,5 +1,6 @@
 //! The windows of a session: the number of transfer frames that each end may still send [2.5.6].
 
+use crate::codec::to_usize;
 use crate::machine::fault::SessionFault;
 use crate::machine::link::Held;
 use crate::machine::memory::FRAME;
@@ -34,7 +35,7 @@ pub(crate) struct IncomingWindow {
 impl IncomingWindow {
     pub(crate) fn new(most_frames: u32, most_octets: u64, frame_size: u32) -> Self {
         let most_frames = most_frames.max(1);
-        let fit = u32::try_from(most_octets / u64::from(frame_size.max(1))).unwrap_or(u32::MAX);
+        let fit = frames_in(most_octets, frame_size.max(1).into());
         Self {
             next_id: TransferNumber::new(0),
             left: 0,
@@ -64,18 +65,18 @@ impl IncomingWindow {
     #[inline]
     fn room(&self) -> u32 {
         let frames = self.most_frames.saturating_sub(self.held_frames);
-        let octets = self.most_octets.saturating_sub(self.held_octets) / u64::from(self.frame_size);
+        let fit = frames_in(self.most_octets.saturating_sub(self.held_octets), self.frame_size.into());
         let least = u32::from(self.held_frames == 0);
-        frames.min(u32::try_from(octets).unwrap_or(u32::MAX)).max(least)
+        frames.min(fit).max(least)
     }
 
     /// Opens the window as far as there is room, in the memory that is left, too. Returns the new value for the peer. An
     /// announced window is never reduced.
     pub(crate) fn open(&mut self, memory: u64) -> u32 {
-        let frames = u64::from(self.announced.saturating_sub(self.left));
-        if let Some(octets) = self.octets_since.checked_div(frames) {
+        let frames = to_usize(self.announced.saturating_sub(self.left));
+        if let Some(octets) = in_memory(self.octets_since).checked_div(frames) {
             // The next frames may be larger.
-            self.unit = (2 * octets).min(self.frame_size.into()) + FRAME;
+            self.unit = (2 * octets as u64).min(self.frame_size.into()) + FRAME;
         }
         self.left = self.left.max(self.room_in(memory));
         (self.announced, self.octets_since) = (self.left, 0);
@@ -84,7 +85,7 @@ impl IncomingWindow {
 
     /// Returns the number of frames that there is room for, in the memory that is left, too.
     fn room_in(&self, memory: u64) -> u32 {
-        self.room().min(u32::try_from(memory / self.unit).unwrap_or(u32::MAX))
+        self.room().min(frames_in(memory, self.unit))
     }
 
     /// Returns `true` if half of that room was used, so that the window should open again.
@@ -184,6 +185,21 @@ impl IncomingWindow {
     pub(crate) fn on_flow(&mut self, flow: &Flow) {
         self.next_id = flow.next_outgoing_id;
     }
+}
+
+/// Returns the number of frames of this size, which is not 0, that take this number of octets.
+#[inline]
+fn frames_in(octets: u64, size: u64) -> u32 {
+    in_memory(octets)
+        .checked_div(in_memory(size))
+        .and_then(|frames| u32::try_from(frames).ok())
+        .unwrap_or(u32::MAX)
+}
+
+/// Returns a number of octets in memory: on a small target at most the address space, which divides in 32 bits.
+#[inline]
+fn in_memory(octets: u64) -> usize {
+    usize::try_from(octets).unwrap_or(usize::MAX)
 }
 
 /// The window for this end's transfers.

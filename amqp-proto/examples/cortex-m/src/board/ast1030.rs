@@ -49,5 +49,5 @@ impl Uart {
 
 /// Returns the milliseconds since the UART was turned on.
 pub fn millis() -> u64 {
-    u64::from(u32::MAX - TIMER.read()) / 1_000
+    u64::from((u32::MAX - TIMER.read()) / 1_000)
 }
