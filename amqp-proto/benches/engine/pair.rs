@@ -173,6 +173,7 @@ impl Taker<'_> {
         }
     }
 
+    #[inline(never)] // else what is inlined into the callers depends on what the engine has inlined here
     fn take(&mut self, server: &mut Connection, receiver: ReceiverKey) {
         let mut link = server.receiver(receiver).expect("a link");
         let delivery = link.receive().expect("a message");

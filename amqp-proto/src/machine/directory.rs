@@ -3,23 +3,20 @@
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
+use core::marker::PhantomData;
 
 use crate::types::{Index, Tree};
 
-/// A map from numbers that a peer chooses to indexes of a table.
-///
-/// The numbers are usually small and close together, and lie in an array. Numbers far apart lie in a tree, so
-/// the memory depends on their count, not on their size.
+/// A map from numbers that a peer chooses to indexes of a table. `I` is the type of the indexes.
 #[derive(Debug)]
 pub(crate) struct Directory<I> {
-    near: Vec<I>,
-    far: Tree<u32, I>,
-    len: u32,
+    numbers: Numbered,
+    index: PhantomData<I>,
 }
 
 impl<I> Default for Directory<I> {
     fn default() -> Self {
-        Self { near: Vec::new(), far: Tree::default(), len: 0 }
+        Self { numbers: Numbered::default(), index: PhantomData }
     }
 }
 
@@ -27,19 +24,45 @@ impl<I: Index> Directory<I> {
     #[cfg_attr(not(feature = "small"), inline(always))] // for each transfer
     #[cfg_attr(feature = "small", inline(never))]
     pub(crate) fn get(&self, number: u32) -> Option<I> {
+        self.numbers.get(number).map(I::new)
+    }
+
+    /// Adds a number that has no entry yet.
+    pub(crate) fn insert(&mut self, number: u32, index: I) {
+        self.numbers.insert(number, index.get());
+    }
+
+    pub(crate) fn remove(&mut self, number: u32) {
+        self.numbers.remove(number);
+    }
+}
+
+/// The entries of a [`Directory`], with the code for indexes of all types.
+///
+/// The numbers are usually small and close together, and lie in an array. Numbers far apart lie in a tree, so
+/// the memory depends on their count, not on their size.
+#[derive(Debug, Default)]
+struct Numbered {
+    near: Vec<u32>,
+    far: Tree<u32, u32>,
+    len: u32,
+}
+
+impl Numbered {
+    #[inline]
+    fn get(&self, number: u32) -> Option<u32> {
         match self.near.get(number as usize) {
-            Some(&index) => (index != I::NONE).then_some(index),
+            Some(&index) => (index != u32::NONE).then_some(index),
             None => self.get_far(number),
         }
     }
 
     #[inline(never)]
-    fn get_far(&self, number: u32) -> Option<I> {
+    fn get_far(&self, number: u32) -> Option<u32> {
         self.far.get(&number).copied()
     }
 
-    /// Adds a number that has no entry yet.
-    pub(crate) fn insert(&mut self, number: u32, index: I) {
+    fn insert(&mut self, number: u32, index: u32) {
         let at = number as usize;
         self.len += 1;
         if at < self.near.len() || number <= self.len.saturating_mul(2).saturating_add(16) {
@@ -56,7 +79,7 @@ impl<I: Index> Directory<I> {
 
     /// Extends the array to this length, and moves entries of the tree into it.
     fn reach(&mut self, len: usize) {
-        self.near.resize(len, I::NONE);
+        self.near.resize(len, u32::NONE);
         while self.far.first().is_some_and(|(number, _)| (*number as usize) < len)
             && let Some((number, index)) = self.far.pop_first()
         {
@@ -66,9 +89,9 @@ impl<I: Index> Directory<I> {
         }
     }
 
-    pub(crate) fn remove(&mut self, number: u32) {
+    fn remove(&mut self, number: u32) {
         let found = match self.near.get_mut(number as usize) {
-            Some(place) => core::mem::replace(place, I::NONE) != I::NONE,
+            Some(place) => core::mem::replace(place, u32::NONE) != u32::NONE,
             None => self.far.remove(&number).is_some(),
         };
         self.len -= u32::from(found);
@@ -114,11 +137,11 @@ impl Numbers {
 
 #[cfg(test)]
 mod tests {
-    use super::{Directory, Numbers};
+    use super::{Numbered, Numbers};
 
     #[test]
     fn a_directory_finds_near_and_far_numbers_in_the_memory_of_its_entries() {
-        let mut directory = Directory::default();
+        let mut directory = Numbered::default();
         for (number, index) in [(0, 7), (u32::MAX, 8), (1_000, 9), (3, 10)] {
             directory.insert(number, index);
         }

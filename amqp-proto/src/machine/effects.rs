@@ -56,6 +56,13 @@ impl Effects {
         self.events.push_back(event);
     }
 
+    /// Reports an event, if there is one.
+    pub(crate) fn tell_any(&mut self, event: Option<Event>) {
+        if let Some(event) = event {
+            self.tell(event);
+        }
+    }
+
     /// Writes a protocol header.
     pub(crate) fn header(&mut self, header: ProtocolHeader) {
         let octets = header.to_bytes();
@@ -85,16 +92,16 @@ impl Effects {
         error: Option<&AmqpError>,
         body: impl Fn(Option<AmqpError>) -> T,
     ) {
+        self.try_errors(error, &|effects, error| effects.send(channel, &body(error)).is_ok());
+    }
+
+    /// Calls a function with an error, and with less and less of it until the function returns `true`. It stands once for
+    /// all frames with errors.
+    fn try_errors(&mut self, error: Option<&AmqpError>, send: &dyn Fn(&mut Self, Option<AmqpError>) -> bool) {
         let bare = error.map(|error| AmqpError::new(error.condition.clone()));
         let brief = error.cloned().map(|error| error.with_info(crate::types::Fields::new()));
-        let written = [error.cloned(), brief, bare].into_iter().find(|error| {
-            let body = body(error.clone());
-            self.send(channel, &body).is_ok()
-        });
-        if written.is_none() {
-            // A condition of the application that is longer than a frame.
-            let _ = self.send(channel, &body(None));
-        }
+        // Without an error if the application's condition is longer than a frame.
+        let _ = [error.cloned(), brief, bare, None].into_iter().any(|error| send(self, error));
     }
 
     /// Writes a transfer frame up to its payload, which the caller adds.

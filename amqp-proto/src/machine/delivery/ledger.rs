@@ -113,9 +113,14 @@ impl Ledger {
     }
 
     /// Adds a delivery with a number, which must not be below the next one.
-    #[cfg_attr(not(feature = "small"), inline(always))]
-    #[cfg_attr(feature = "small", inline(never))]
-    pub(crate) fn insert(&mut self, number: u64, mut record: Record, chain: &mut Chain) {
+    #[inline(never)]
+    pub(crate) fn insert(&mut self, number: u64, record: Record, chain: &mut Chain) {
+        self.insert_inlined(number, record, chain);
+    }
+
+    /// Adds a delivery as [`insert`](Self::insert), in the shortcuts for the usual message.
+    #[inline(always)]
+    pub(super) fn insert_inlined(&mut self, number: u64, mut record: Record, chain: &mut Chain) {
         if self.ring.is_empty() {
             self.ring.resize_with(FEWEST, || Record::EMPTY);
         }
@@ -168,9 +173,14 @@ impl Ledger {
     }
 
     /// Removes a settled delivery. Returns `true` if it was present.
-    #[cfg_attr(not(feature = "small"), inline(always))]
-    #[cfg_attr(feature = "small", inline(never))]
+    #[inline(never)]
     pub(crate) fn remove(&mut self, number: u64, chain: &mut Chain) -> bool {
+        self.remove_inlined(number, chain)
+    }
+
+    /// Removes a delivery as [`remove`](Self::remove), in the shortcuts for the usual message.
+    #[inline(always)]
+    pub(super) fn remove_inlined(&mut self, number: u64, chain: &mut Chain) -> bool {
         let (at, is_young) = (self.place(number), self.is_young(number));
         let (before, after) = match self.ring.get_mut(at) {
             Some(place) if is_young && place.is_live() => {

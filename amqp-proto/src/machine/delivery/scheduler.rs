@@ -96,8 +96,8 @@ impl Endpoints {
         if session.unsent == Some(index) {
             session.unsent = None;
             if session.outgoing.left() > 0 {
-                let waiting = core::mem::take(&mut session.waiting);
-                self.blocked.extend(waiting);
+                let mut waiting = core::mem::take(&mut session.waiting);
+                self.blocked.append(&mut waiting);
             }
         }
         self.look_settled(key.index);
@@ -138,8 +138,7 @@ impl Endpoints {
     /// is closed again. A sender without a delivery is reported.
     pub(crate) fn window_opens(&mut self, index: SessionIx) {
         let Some(session) = self.sessions.at(index) else { return };
-        let waiting = core::mem::take(&mut session.waiting);
-        self.blocked.extend(waiting);
+        self.blocked.append(&mut session.waiting);
         self.unblock();
     }
 

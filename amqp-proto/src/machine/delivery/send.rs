@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::send_check::{Permit, commit, first_transfer};
+use super::send_check::{Permit, commit, commit_inlined, first_transfer};
 use super::tags::number;
 use super::transfer_head::TransferHead;
 use crate::config::SendOptions;
@@ -139,7 +139,7 @@ impl Endpoints {
             link.tags.add_larger(number(&tag));
         }
         session.outgoing.send();
-        commit(link, session, &Permit::usual(tag, settled), options);
+        commit_inlined(link, session, &Permit::usual(tag, settled), options);
         Some(key)
     }
 

@@ -197,9 +197,19 @@ fn unsent_before(session: &Session, links: &Slab<Link, LinkIx>, index: LinkIx) -
 }
 
 /// Begins a delivery: credit, window and ledger change together. Returns `true` if there is credit left.
-#[cfg_attr(not(feature = "small"), inline(always))]
-#[cfg_attr(feature = "small", inline(never))]
+#[inline(never)]
 pub(super) fn commit(link: &mut Link, session: &mut Session, permit: &Permit, options: &SendOptions) -> bool {
+    commit_inlined(link, session, permit, options)
+}
+
+/// Begins a delivery as [`commit`], in the shortcut for the usual message.
+#[inline(always)]
+pub(super) fn commit_inlined(
+    link: &mut Link,
+    session: &mut Session,
+    permit: &Permit,
+    options: &SendOptions,
+) -> bool {
     let (number, index) = (session.sent.next(), link.key.index);
     if permit.settled {
         session.sent.pass(number);
@@ -208,7 +218,7 @@ pub(super) fn commit(link: &mut Link, session: &mut Session, permit: &Permit, op
         if let Some(state) = &options.state {
             record.set_local(state);
         }
-        session.sent.insert(number, record, &mut link.chain);
+        session.sent.insert_inlined(number, record, &mut link.chain);
     }
     let LinkEnd::Sender(sender) = &mut link.end else { return false };
     sender.credit.send();

@@ -53,6 +53,18 @@ impl Endpoints {
         {
             return Ok(());
         }
+        self.dispose_any(index, delivery, state, settles)
+    }
+
+    /// Sends the state of a delivery that is not accepted in the usual case.
+    #[inline(never)] // for what is unusual
+    fn dispose_any(
+        &mut self,
+        index: LinkIx,
+        delivery: DeliveryKey,
+        state: Option<&DeliveryState>,
+        settles: bool,
+    ) -> Result<(), SettleError> {
         if let Some(hooks) = self.transactions.hooks()
             && delivery.is_received()
             && let Some(decided) = (hooks.decide_posting)(self, index, delivery, state, settles)
@@ -139,7 +151,7 @@ impl Endpoints {
         {
             return None;
         }
-        session.received.as_mut()?.remove(number, &mut link.chain);
+        session.received.as_mut()?.remove_inlined(number, &mut link.chain);
         Some(())
     }
 
@@ -245,8 +257,7 @@ pub(super) fn delivery_key(session: Key<SessionIx>, number: u64, is_received: bo
 }
 
 /// Forgets a delivery that is settled or lost.
-#[cfg_attr(not(feature = "small"), inline(always))]
-#[cfg_attr(feature = "small", inline(never))]
+#[inline(never)]
 pub(crate) fn forget(link: &mut Link, ledger: &mut Ledger, number: u64) {
     if link.tags.is_counted() {
         forget_tag(link, ledger, number);

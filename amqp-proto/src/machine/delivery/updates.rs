@@ -68,7 +68,7 @@ impl Endpoints {
         let number = updates.next;
         let session = self.sessions.get_mut(updates.session).filter(|_| number <= updates.last)?;
         let link = self.links.at(session.sent.young(number).filter(|record| record.is_undecided())?.link)?;
-        if link.tags.is_counted() || !session.sent.remove(number, &mut link.chain) {
+        if link.tags.is_counted() || !session.sent.remove_inlined(number, &mut link.chain) {
             return None;
         }
         updates.next = number + 1;

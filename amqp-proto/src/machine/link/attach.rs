@@ -77,8 +77,7 @@ impl Endpoints {
         let end = options.end(self);
         let role = options.role();
         let name = name.clone();
-        let key = self.links.insert(|key| Link::new(key, session, name.clone(), end));
-        let key = key.ok_or(LinkError::Limit)?;
+        let key = self.add_link(session, &name, end).ok_or(LinkError::Limit)?;
         self.prepare(key, options, state);
         if let Err(error) = self.send_attach(key, session, options, None) {
             self.links.remove(key);
@@ -87,6 +86,17 @@ impl Endpoints {
         self.count_link(key);
         self.names.insert(role, name, key);
         Ok(key)
+    }
+
+    /// Adds a link, without its name; `None` if there are too many.
+    #[inline(never)] // for links of both ends
+    pub(super) fn add_link(
+        &mut self,
+        session: Key<SessionIx>,
+        name: &Str,
+        end: LinkEnd,
+    ) -> Option<Key<LinkIx>> {
+        self.links.insert(|key| Link::new(key, session, name.clone(), end))
     }
 
     pub(crate) fn reattach(
@@ -110,7 +120,7 @@ impl Endpoints {
         } else {
             self.leave_former(key, former, kept, is_resumed);
         }
-        self.suspended.retain(|suspended| *suspended != key);
+        self.forget_suspended(key);
         Ok(())
     }
 

@@ -123,7 +123,7 @@ impl Endpoints {
     /// Refuses a link without reporting it to the application.
     #[cold]
     fn refuse_elsewhere(&mut self, key: Key<LinkIx>) -> Result<(), Fault> {
-        let refused = self.send_refusal(key, &AmqpError::from(LinkFault::Elsewhere));
+        let refused = self.send_closing(key, Some(&AmqpError::from(LinkFault::Elsewhere)));
         if let Some(link) = self.links.get_mut(key) {
             link.halves.close_local();
             link.is_polled = true;
@@ -135,7 +135,7 @@ impl Endpoints {
     /// session of the second had to be ended, too.
     fn steal(&mut self, key: Key<LinkIx>, session: Key<SessionIx>) -> bool {
         let suspended = self.resumption.and_then(|hooks| (hooks.suspend)(self, key.index, false));
-        self.fx.events.extend(suspended);
+        self.fx.tell_any(suspended);
         if self.fail_link(key.index, &LinkFault::Stolen) {
             return true;
         }
@@ -163,8 +163,7 @@ impl Endpoints {
         };
         // A copy of the name, so that the frame's buffer is not kept.
         let name = Str::from(attach.name.as_str());
-        let key = self.links.insert(|key| Link::new(key, session, name.clone(), end));
-        let key = key.ok_or(SessionFault::Links(limit))?;
+        let key = self.add_link(session, &name, end).ok_or(SessionFault::Links(limit))?;
         if is_named {
             self.names.insert(role, name, key);
         }
@@ -173,7 +172,7 @@ impl Endpoints {
 
     /// Handles the peer's attach of a suspended link, on its old session or another.
     fn offer_again(&mut self, key: Key<LinkIx>, is_here: bool) {
-        self.suspended.retain(|suspended| *suspended != key);
+        self.forget_suspended(key);
         if !is_here {
             self.leave_session(key.index);
         }
@@ -225,7 +224,7 @@ impl Endpoints {
             if let Some(receiver) = link.receiver() {
                 receiver.is_unseen = true;
             }
-            self.fx.events.extend(event);
+            self.fx.tell_any(event);
             self.end_deliveries(key.index, attach.unsettled.as_ref());
             if let Some(hooks) = self.resumption {
                 (hooks.compare_maps)(self, key.index, attach);

@@ -1,10 +1,11 @@
 //! The refusal, detach and close of links, and the fate of their deliveries [2.6.3-2.6.6].
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::attach::too_large;
-use super::receiver::{Held, Receiver};
+use super::receiver::{Arrival, Held, Receiver};
 use super::{Link, LinkEnd, LinkHalf};
 use crate::machine::command_error::LinkError;
 use crate::machine::delivery::{Delivery, Record, Tags, forget};
@@ -34,6 +35,11 @@ impl Link {
             }
         }
     }
+
+    /// Takes the messages that the application has not taken.
+    fn take_unread(&mut self) -> VecDeque<Arrival> {
+        self.receiver().map(Receiver::clear).unwrap_or_default()
+    }
 }
 
 impl Endpoints {
@@ -42,7 +48,7 @@ impl Endpoints {
         let (key, _) = self.offered(index)?;
         let session = self.links.get(key).map(|link| link.session).ok_or(LinkError::NotOffered)?;
         self.begun_session(session.index)?;
-        self.send_refusal(key, &error)?;
+        self.send_closing(key, Some(&error))?;
         self.detached(index, true, Reason::local(Some(error)));
         Ok(())
     }
@@ -93,7 +99,7 @@ impl Endpoints {
             LinkHalf::Attached => self.send_detach(index, true, Some(&error)),
             LinkHalf::Unattached => {
                 let key = link.key;
-                if self.send_refusal(key, &error).is_err() {
+                if self.send_closing(key, Some(&error)).is_err() {
                     return false;
                 }
             }
@@ -198,7 +204,7 @@ impl Endpoints {
     /// The answer is an attach and a detach [2.6.3], which wait until the session is begun.
     fn answer_withdrawn(&mut self, key: Key<LinkIx>) {
         let refusal = AmqpError::new(Condition::DetachForced);
-        if self.send_refusal(key, &refusal).is_ok()
+        if self.send_closing(key, Some(&refusal)).is_ok()
             && let Some(link) = self.links.get_mut(key)
         {
             link.halves.close_local();
@@ -252,22 +258,26 @@ impl Endpoints {
         unread
     }
 
-    /// Sends an attach without a terminus, and a detach with the error [2.6.3].
-    pub(super) fn send_refusal(&mut self, key: Key<LinkIx>, error: &AmqpError) -> Result<(), LinkError> {
+    /// Sends an attach without a terminus, and a closing detach: a refusal [2.6.3], or the close of a link that is
+    /// detached [2.6.6].
+    pub(super) fn send_closing(
+        &mut self,
+        key: Key<LinkIx>,
+        error: Option<&AmqpError>,
+    ) -> Result<(), LinkError> {
         let Some(link) = self.links.get_mut(key) else { return Err(LinkError::NotOffered) };
         let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
             return Err(LinkError::NoSession);
         };
         let handle = session.own_handles.take(session.handle_max).ok_or(LinkError::Handles)?;
-        let role = link.end.role();
-        let mut attach = Attach::new(link.name.clone(), Handle::new(handle), role);
-        if role == Role::Sender {
-            attach.initial_delivery_count = Some(crate::types::SequenceNo::default());
+        let mut attach = Attach::new(link.name.clone(), Handle::new(handle), link.end.role());
+        if let LinkEnd::Sender(sender) = &link.end {
+            attach.initial_delivery_count = Some(sender.count());
         }
         let sent = self.fx.send(session.channel, &attach);
         session.own_handles.give_back(handle);
         sent.map_err(too_large)?;
-        self.fx.send_error(session.channel, Some(error), |error| detach_frame(handle, true, error));
+        self.fx.send_error(session.channel, error, |error| detach_frame(handle, true, error));
         Ok(())
     }
 
@@ -315,39 +325,20 @@ impl Endpoints {
     fn close_suspended(&mut self, index: LinkIx, error: Option<AmqpError>) {
         let Some(link) = self.links.at(index) else { return };
         let key = link.key;
-        self.suspended.retain(|suspended| *suspended != key);
+        self.forget_suspended(key);
         self.reattach_close(key, error.as_ref());
         self.tell_detached(index, true, Reason::local(error));
     }
 
     /// Attaches a link again only to close it. The peer must answer both [2.6.6].
     fn reattach_close(&mut self, key: Key<LinkIx>, error: Option<&AmqpError>) {
-        let is_sent = self.send_reattach_close(key, error);
+        let is_sent = self.send_closing(key, error).is_ok();
         if let Some(link) = self.links.get_mut(key) {
             link.halves.close();
             if is_sent {
                 link.halves.await_answer();
             }
         }
-    }
-
-    /// Sends an attach and a closing detach. Returns `false` if the link has no session to send them on.
-    fn send_reattach_close(&mut self, key: Key<LinkIx>, error: Option<&AmqpError>) -> bool {
-        let Some(link) = self.links.get_mut(key) else { return false };
-        let Some(session) = self.sessions.get_mut(link.session).filter(|session| session.is_begun()) else {
-            return false;
-        };
-        let Some(handle) = session.own_handles.take(session.handle_max) else { return false };
-        let mut attach = Attach::new(link.name.clone(), Handle::new(handle), link.end.role());
-        if let LinkEnd::Sender(sender) = &link.end {
-            attach.initial_delivery_count = Some(sender.count());
-        }
-        session.own_handles.give_back(handle);
-        let sent = self.fx.send(session.channel, &attach).is_ok();
-        if sent {
-            self.fx.send_error(session.channel, error, |error| detach_frame(handle, true, error));
-        }
-        sent
     }
 
     /// Reports a link that is detached at both ends, or whose peer this end ignores.
@@ -368,27 +359,20 @@ impl Endpoints {
             // No outcome of its deliveries can arrive any more (L-ERR-02).
             self.lose_deliveries(index);
         }
-        let Some(link) = self.links.at(index) else { return };
-        let held = link.stop();
-        let (key, public, session) = (link.key, link.public_key(), link.session);
-        self.release(session, held);
-        self.give_up_place(index);
-        if let Some(hooks) = self.transactions.hooks() {
-            (hooks.end_control)(self, index, &reason);
-        }
-        self.fx.events.extend(suspended);
-        self.fx.tell(Event::LinkDetached {
-            link: public,
-            closed: false,
-            reason: Box::new(reason),
-            unread: Vec::new(),
-        });
+        let Some(key) = self.links.at(index).map(|link| link.key) else { return };
+        self.tell_stopped(index, false, reason, suspended);
         self.remember_suspended(key);
+    }
+
+    /// Removes a link from the suspended ones.
+    #[inline(never)] // for four callers
+    pub(super) fn forget_suspended(&mut self, key: Key<LinkIx>) {
+        self.suspended.retain(|suspended| *suspended != key);
     }
 
     /// Adds a suspended link. Forgets the oldest one if there are too many.
     pub(crate) fn remember_suspended(&mut self, key: Key<LinkIx>) {
-        self.suspended.retain(|suspended| *suspended != key);
+        self.forget_suspended(key);
         self.suspended.push_back(key);
         if u32::try_from(self.suspended.len()).map_or(true, |n| n > self.limits.suspended_links())
             && let Some(oldest) = self.suspended.pop_front()
@@ -404,18 +388,25 @@ impl Endpoints {
         self.lose_deliveries(index);
         let Some(link) = self.links.at(index) else { return };
         link.reason = None;
-        let held = link.stop();
-        let (key, session, role, name) = (link.key, link.session, link.end.role(), link.name.clone());
-        let (public, is_owed) = (link.public_key(), link.halves.remote() == LinkHalf::Unattached);
+        let (key, role, name) = (link.key, link.end.role(), link.name.clone());
+        let is_owed = link.halves.remote() == LinkHalf::Unattached;
         if !is_owed {
             self.names.remove(role, &name, key);
         }
+        self.tell_stopped(index, closed, reason, suspended);
+    }
+
+    /// Stops a link, and reports that it is detached.
+    fn tell_stopped(&mut self, index: LinkIx, closed: bool, reason: Reason, suspended: Option<Event>) {
+        let Some(link) = self.links.at(index) else { return };
+        let held = link.stop();
+        let (public, session) = (link.public_key(), link.session);
         self.release(session, held);
         self.give_up_place(index);
         if let Some(hooks) = self.transactions.hooks() {
             (hooks.end_control)(self, index, &reason);
         }
-        self.fx.events.extend(suspended);
+        self.fx.tell_any(suspended);
         self.fx.tell(Event::LinkDetached {
             link: public,
             closed,
@@ -494,8 +485,12 @@ impl Endpoints {
     pub(super) fn leave_session(&mut self, index: LinkIx) {
         self.lose_deliveries(index);
         let Some(link) = self.links.at(index) else { return };
-        let session = link.session;
-        let unread = link.receiver().map(Receiver::clear).unwrap_or_default();
+        let (session, unread) = (link.session, link.take_unread());
+        self.leave(session, index, unread);
+    }
+
+    /// Removes a link from a session, and gives up the room of the messages that were not taken.
+    fn leave(&mut self, session: Key<SessionIx>, index: LinkIx, unread: VecDeque<Arrival>) {
         if let Some(session) = self.sessions.get_mut(session) {
             session.links.remove(&index);
         }
@@ -515,11 +510,8 @@ impl Endpoints {
         let Some(mut link) = self.links.remove(key) else { return };
         self.uncount_link(&link);
         self.names.remove(link.end.role(), &link.name, key);
-        let unread = link.receiver().map(Receiver::clear).unwrap_or_default();
-        if let Some(session) = self.sessions.get_mut(link.session) {
-            session.links.remove(&key.index);
-        }
-        unread.into_iter().for_each(|arrival| self.release(link.session, arrival.held));
+        let unread = link.take_unread();
+        self.leave(link.session, key.index, unread);
     }
 }
 

@@ -110,7 +110,7 @@ impl Endpoints {
         let session = link.session.index;
         self.begun_session(session)?;
         let suspended = self.resumption.and_then(|hooks| (hooks.suspend)(self, index, false));
-        self.fx.events.extend(suspended);
+        self.fx.tell_any(suspended);
         if self.fail_link(index, &LinkFault::Stolen) { Ok(()) } else { Err(LinkError::NoSession) }
     }
 

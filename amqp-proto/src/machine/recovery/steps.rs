@@ -143,7 +143,7 @@ impl Endpoints {
         let settles = planned.settles;
         sender.sending = Some(Box::new(sending));
         let session = session.key.index;
-        self.fx.events.extend(news);
+        self.fx.tell_any(news);
         self.write_frame(index, true);
         self.pump(index);
         if settles {

@@ -25,8 +25,7 @@ impl Endpoints {
             return Err(SessionError::NotOpen);
         }
         let channel = self.take_channel()?;
-        let limits = self.limits.clone();
-        let Some(key) = self.sessions.insert(|key| Session::new(key, options, &limits)) else {
+        let Some(key) = self.add_session(options) else {
             self.own_channels.give_back(channel.into());
             return Err(SessionError::Channels);
         };
@@ -104,6 +103,12 @@ impl Endpoints {
         self.tell_session_end(index, Reason::local(Some(error)));
     }
 
+    /// Adds a session; `None` if there are too many.
+    #[inline(never)] // for sessions of both ends
+    fn add_session(&mut self, options: &SessionOptions) -> Option<Key<SessionIx>> {
+        self.sessions.insert(|key| Session::new(key, options, &self.limits))
+    }
+
     fn take_channel(&mut self) -> Result<u16, SessionError> {
         let channel = self.own_channels.take(self.channel_max.into()).ok_or(SessionError::Channels)?;
         u16::try_from(channel).map_err(|_| SessionError::Channels)
@@ -176,9 +181,7 @@ impl Endpoints {
             }
             None => {
                 self.check_session()?;
-                let limits = self.limits.clone();
-                let options = SessionOptions::new();
-                let key = self.sessions.insert(|key| Session::new(key, &options, &limits));
+                let key = self.add_session(&SessionOptions::new());
                 key.ok_or(ConnectionFault::ChannelMax(channel))?.index
             }
         };
@@ -201,7 +204,7 @@ impl Endpoints {
             Half::Ended => None,
         };
         self.channels.insert(channel.into(), index);
-        self.fx.events.extend(event);
+        self.fx.tell_any(event);
         Ok(())
     }
 

@@ -84,7 +84,8 @@ impl Endpoints {
     }
 
     /// Takes the oldest complete message of a receiver.
-    #[inline]
+    #[cfg_attr(not(feature = "small"), inline)]
+    #[cfg_attr(feature = "small", inline(never))]
     pub(crate) fn receive(&mut self, index: LinkIx) -> Option<Delivery> {
         let link = self.links.at(index)?;
         let session = link.session;

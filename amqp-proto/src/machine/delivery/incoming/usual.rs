@@ -117,7 +117,7 @@ impl Endpoints {
             }
             let mut record = Record::new(tag.clone(), link.key.index);
             record.second = link.rcv_settle_mode == ReceiverSettleMode::Second;
-            ledger.insert(number, record, &mut link.chain);
+            ledger.insert_inlined(number, record, &mut link.chain);
         }
         receiver.credit.take();
         session.incoming.take(octets);
