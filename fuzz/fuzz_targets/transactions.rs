@@ -65,6 +65,11 @@ impl Book {
         self.discharged.retain(|asked| *asked != key);
     }
 
+    /// Returns the ends of transactions that have ended before their declaration was observed, so that their id is not known.
+    fn unnamed_fates(&self) -> Vec<Fate> {
+        self.fates.iter().filter(|(key, _)| !self.ids.contains_key(key)).map(|(_, fate)| *fate).collect()
+    }
+
     /// Records the events of an end.
     fn observe(&mut self, end: &mut End) {
         for event in end.events() {
@@ -229,10 +234,14 @@ impl World {
         for (name, book) in [("controller", &self.controller), ("coordinator", &self.coordinator)] {
             assert!(book.live.is_empty(), "the {name} has transactions without an end: {:?}", book.live);
         }
+        let mut unnamed = self.coordinator.unnamed_fates();
         for (key, id) in &self.controller.ids {
             let fate = self.controller.fates.get(key).copied();
             let there = self.coordinator.ids.iter().find(|(_, there)| *there == id).map(|(key, _)| *key);
-            let fate_there = there.and_then(|key| self.coordinator.fates.get(&key).copied());
+            let fate_there = match there {
+                Some(key) => self.coordinator.fates.get(&key).copied(),
+                None => unnamed.pop(),
+            };
             let agree = match fate {
                 Some(Fate::InDoubt) => fate_there.is_some(),
                 fate => fate == fate_there,
