@@ -97,12 +97,12 @@ impl Plan {
 
     /// Adds a value to the compound around it; `octets` is the length of its own items.
     fn add(&mut self, parent: usize, place: Place, value: &Value, octets: usize) {
-        let Some(parent) = self.compounds.get_mut(parent) else { return };
-        match place {
-            Place::Root => self.total = full_len(value, octets),
-            Place::Item => parent.octets += full_len(value, octets),
-            Place::Descriptor => parent.octets += 1 + full_len(value, octets),
-            Place::Element => parent.elements.add(value, octets),
+        match (place, self.compounds.get_mut(parent)) {
+            (Place::Root, _) => self.total = full_len(value, octets),
+            (Place::Item, Some(parent)) => parent.octets += full_len(value, octets),
+            (Place::Descriptor, Some(parent)) => parent.octets += 1 + full_len(value, octets),
+            (Place::Element, Some(parent)) => parent.elements.add(value, octets),
+            (_, None) => {}
         }
     }
 }

@@ -55,7 +55,6 @@ macro_rules! conditions {
                 }
             }
         }
-
     };
 }
 
